@@ -1,0 +1,128 @@
+// Package manifest says what is in a bundle, as plain data: the target it was
+// resolved for, the artifacts in it, the lock that fixes them and the manifest
+// that lists every file. It reads and writes these as strict YAML and knows
+// their digests. It is a leaf: it opens no file, no archive and no connection.
+package manifest
+
+import "time"
+
+// Version is the format version that this package writes and reads.
+const Version = 1
+
+// Target is the machine that a bundle is for. Nothing about the host that
+// builds the bundle enters it.
+type Target struct {
+	OS            string `yaml:"os"`             // family: "rhel"
+	Release       string `yaml:"release"`        // "9" or "9.4"
+	Arch          string `yaml:"arch"`           // RPM's word: "x86_64", "aarch64"
+	ControlPython string `yaml:"control_python"` // "3.9": runs ansible-core
+	NodePython    string `yaml:"node_python"`    // "3.9": runs Patroni
+}
+
+// Kind is the sort of an artifact, and of the source it comes from.
+type Kind string
+
+const (
+	RPM        Kind = "rpm"
+	Wheel      Kind = "wheel"
+	Collection Kind = "collection"
+	Release    Kind = "release" // a tarball with a checksum file: etcd
+	Program    Kind = "program" // pgbundle itself, for the target
+)
+
+// Role is the part that a node plays: where an artifact is needed.
+type Role string
+
+const (
+	Control    Role = "control" // runs Ansible
+	TargetNode Role = "target"  // runs etcd, Patroni, PostgreSQL, HAProxy
+)
+
+// Origin is where the bytes of an artifact came from, as they were fetched.
+type Origin struct {
+	Source string `yaml:"source"` // id of a Source of the lock
+	Path   string `yaml:"path"`   // relative to the source, so that a mirror can stand in
+	Size   int64  `yaml:"size"`   // bytes; -1 when the source does not tell
+	SHA256 string `yaml:"sha256"` // 64 lower-case hex digits
+}
+
+// Artifact is one file that was resolved, as it is placed in the bundle.
+type Artifact struct {
+	Path     string   `yaml:"path"` // in the bundle, slash-separated: the identity
+	Kind     Kind     `yaml:"kind"`
+	Name     string   `yaml:"name"`
+	Version  string   `yaml:"version"`        // RPM: [epoch:]version-release
+	Arch     string   `yaml:"arch,omitempty"` // RPM arch, or the wheel's tags
+	Size     int64    `yaml:"size"`
+	SHA256   string   `yaml:"sha256"`
+	From     Origin   `yaml:"from"`
+	Made     string   `yaml:"made,omitempty"` // how From became Path: "wheel-from-sdist"
+	Roles    []Role   `yaml:"roles,flow"`
+	WantedBy []string `yaml:"wanted_by,flow,omitempty"` // names of what wants it; a request is itself
+}
+
+// Request is one thing that the spec asks for, in the words of its kind: a
+// package name, a PEP 508 requirement, a collection with its version range.
+type Request struct {
+	Kind Kind   `yaml:"kind"`
+	Role Role   `yaml:"role"`
+	Want string `yaml:"want"`
+}
+
+// SourceRole says what a repository is for.
+type SourceRole string
+
+const (
+	Provides SourceRole = "provides" // what it has may go into the bundle
+	Present  SourceRole = "present"  // the target has it already
+)
+
+// Key is a public key that a source's packages or metadata are checked with.
+type Key struct {
+	Fingerprint string `yaml:"fingerprint"` // upper-case hex, 40 digits for v4
+	Armor       string `yaml:"armor"`       // ASCII armoured, RFC 9580 section 6
+}
+
+// Source is a place that artifacts come from.
+type Source struct {
+	ID   string     `yaml:"id"`
+	Kind Kind       `yaml:"kind"`
+	Role SourceRole `yaml:"role"`
+	URLs []string   `yaml:"urls"` // without credentials
+	Keys []Key      `yaml:"keys,omitempty"`
+}
+
+// Lock fixes exactly what a spec resolved to.
+type Lock struct {
+	Version     int        `yaml:"version"`
+	Spec        string     `yaml:"spec"` // sha256 of the spec it came from
+	Time        time.Time  `yaml:"time"` // data, not the clock: the newest time of the metadata
+	Target      Target     `yaml:"target"`
+	Requests    []Request  `yaml:"requests"`
+	Constraints []Request  `yaml:"constraints,omitempty"` // narrow a version, ask for nothing
+	Sources     []Source   `yaml:"sources"`
+	Artifacts   []Artifact `yaml:"artifacts"` // sorted by Path
+}
+
+// File is one file of the bundle after the manifest.
+type File struct {
+	Path   string `yaml:"path"`
+	Size   int64  `yaml:"size"`
+	Mode   uint32 `yaml:"mode"` // permission bits: 0644 or 0755, written in octal
+	SHA256 string `yaml:"sha256"`
+}
+
+// Check is one proof that was made when the bundle was built.
+type Check struct {
+	Name   string `yaml:"name"`
+	Result string `yaml:"result"`
+}
+
+// Manifest lists every file of a bundle in order, except itself, its signature
+// and SHA256SUMS, and so fixes the place and the framing of every byte.
+type Manifest struct {
+	Version int     `yaml:"version"`
+	Lock    Lock    `yaml:"lock"`
+	Files   []File  `yaml:"files"`
+	Checked []Check `yaml:"checked"`
+}
