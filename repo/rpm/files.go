@@ -40,6 +40,10 @@ func (f *fileTable) path(o ownedPath) []byte { return f.text[o.block][o.off : o.
 // ownersOfPaths finds who owns the paths that were interned: those are the ones
 // that dependencies name.
 func (p *Pool) ownersOfPaths() map[Str][]ID {
+	byOwner := func(a, b ownedPath) int { return int(a.owner) - int(b.owner) }
+	if !slices.IsSortedFunc(p.files.paths, byOwner) {
+		slices.SortStableFunc(p.files.paths, byOwner)
+	}
 	owners := make(map[Str][]ID)
 	for _, o := range p.files.paths {
 		if s := p.lookup(p.files.path(o)); s != 0 {
@@ -47,7 +51,6 @@ func (p *Pool) ownersOfPaths() map[Str][]ID {
 		}
 	}
 	for s, ids := range owners {
-		slices.Sort(ids)
 		owners[s] = slices.Compact(ids)
 	}
 	return owners
@@ -75,7 +78,6 @@ func (p *Pool) owners(path string) []ID {
 			ids = append(ids, o.owner)
 		}
 	}
-	slices.Sort(ids)
 	return slices.Compact(ids)
 }
 
@@ -105,4 +107,19 @@ func (p *Pool) FilesLoaded() { p.files.loaded = true }
 // copies there from the file lists (src/misc.h, cr_is_primary).
 func InPrimary(path string) bool {
 	return strings.HasPrefix(path, "/etc/") || strings.Contains(path, "bin/") || path == "/usr/lib/sendmail"
+}
+
+// FilesOf returns the paths that the loaded metadata gives a package, in file
+// order. It is to be called after Prepare.
+func (p *Pool) FilesOf(id ID) []string {
+	paths := p.files.paths
+	from, _ := slices.BinarySearchFunc(paths, id, func(o ownedPath, id ID) int { return int(o.owner) - int(id) })
+	var out []string
+	for _, o := range paths[from:] {
+		if o.owner != id {
+			break
+		}
+		out = append(out, string(p.files.path(o)))
+	}
+	return out
 }

@@ -219,3 +219,19 @@ func (rp *richParser) token() string {
 	rp.rest = ""
 	return t
 }
+
+// Capability interns a dependency as metadata spells it: op is 0 when there is
+// no version. A rich dependency that cannot be read becomes a name that nothing
+// provides, as in libsolv.
+func (p *Pool) Capability(name []byte, op Op, epoch, version, release []byte) Dep {
+	if name[0] == '(' && op == 0 {
+		if d, err := p.parseRich(string(name)); err == nil {
+			return d
+		}
+	}
+	n := Dep(p.Intern(name))
+	if op == 0 {
+		return n
+	}
+	return p.rels.intern(Rel{Name: n, Op: op, EVR: Dep(p.InternEVR(epoch, version, release))})
+}

@@ -1,0 +1,74 @@
+package rpm
+
+import (
+	"path"
+	"strings"
+)
+
+// Filter hides packages of a repository as dnf's includepkgs and excludepkgs
+// do: with include patterns all that match none of them, then all that match an
+// exclude pattern. A pattern is a glob over name, name.arch or any longer part of
+// the NEVRA, with or without the epoch.
+func (p *Pool) Filter(repo RepoID, include, exclude []string) {
+	if len(include) == 0 && len(exclude) == 0 {
+		return
+	}
+	p.each(func(id ID, pkg *Package) {
+		if pkg.Repo != repo || id == System {
+			return
+		}
+		forms := p.forms(pkg)
+		if len(include) > 0 && !matchesAny(include, forms) {
+			p.Hide(id, NotIncluded)
+		}
+		if matchesAny(exclude, forms) {
+			p.Hide(id, Excluded)
+		}
+	})
+}
+
+// forms lists how a package may be called.
+func (p *Pool) forms(pkg *Package) []string {
+	name, arch := p.String(pkg.Name), p.String(pkg.Arch)
+	epoch, version, release := SplitEVR(p.String(pkg.EVR))
+	forms := []string{name, name + "." + arch}
+	epochs := []string{epoch + ":"}
+	if epoch == "" || epoch == "0" {
+		epochs = []string{"", "0:"}
+	}
+	for _, e := range epochs {
+		nevr := name + "-" + e + version + "-" + release
+		forms = append(forms, name+"-"+e+version, nevr, nevr+"."+arch)
+	}
+	if epoch != "" {
+		nevr := name + "-" + version + "-" + release
+		forms = append(forms, name+"-"+version, nevr, nevr+"."+arch)
+	}
+	return forms
+}
+
+func matchesAny(patterns, forms []string) bool {
+	for _, pattern := range patterns {
+		for _, form := range forms {
+			if Match(pattern, form) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Match reports whether a glob in the shell's sense (`*`, `?`, `[a-z]`, `[!x]`)
+// matches a whole name. A pattern that is no glob matches itself.
+func Match(pattern, name string) bool {
+	if !IsGlob(pattern) {
+		return pattern == name
+	}
+	// path.Match spells negation [^x], and its * stops at a slash.
+	pattern = strings.ReplaceAll(strings.ReplaceAll(pattern, "[!", "[^"), "/", "\x00")
+	ok, err := path.Match(pattern, strings.ReplaceAll(name, "/", "\x00"))
+	return err == nil && ok
+}
+
+// IsGlob reports whether a text has a glob's characters.
+func IsGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
