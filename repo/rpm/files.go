@@ -97,8 +97,17 @@ func (p *Pool) NeedFiles() []Str {
 	return need
 }
 
-// Names reports whether a path was interned, so whether any dependency names it.
-func (p *Pool) Names(path []byte) bool { return p.lookup(path) != 0 }
+// NamedPaths returns every path that was interned, so that a dependency may
+// name, and that primary metadata cannot answer.
+func (p *Pool) NamedPaths() []Str {
+	var named []Str
+	for s := Str(1); int(s) < len(p.spans); s++ {
+		if text := p.String(s); text[0] == '/' && !InPrimary(text) {
+			named = append(named, s)
+		}
+	}
+	return named
+}
 
 // FilesLoaded notes that the file lists of all repositories were added.
 func (p *Pool) FilesLoaded() { p.files.loaded = true }

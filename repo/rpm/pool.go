@@ -7,6 +7,8 @@ package rpm
 
 import (
 	"hash/maphash"
+	"math/bits"
+	"slices"
 
 	"pgbundle/manifest"
 )
@@ -174,12 +176,12 @@ func (p *Pool) Hide(id ID, why Why) {
 // depArena keeps dependency lists in large blocks without pointers.
 type depArena struct {
 	block []Dep
-	seen  map[Dep]struct{}
+	seen  []Dep // a set, open addressed; 0 is free
 }
 
 const (
 	depBlock   = 16 << 10
-	linearDeps = 24 // up to here a scan is faster than a map
+	linearDeps = 16 // up to here a scan is faster than a set
 )
 
 // keep copies a list without its duplicates, with extra at the end when it is
@@ -192,40 +194,39 @@ func (a *depArena) keep(list []Dep, extra Dep) []Dep {
 		a.block = make([]Dep, 0, max(depBlock, len(list)+1))
 	}
 	start := len(a.block)
+	isNew := func(d Dep) bool { return !slices.Contains(a.block[start:], d) }
 	if len(list) > linearDeps {
-		a.appendSet(list, extra)
-	} else {
-		for _, d := range list {
-			a.appendNew(start, d)
+		isNew = a.newSet(len(list) + 1)
+	}
+	for _, d := range list {
+		if isNew(d) {
+			a.block = append(a.block, d)
 		}
-		if extra != 0 {
-			a.appendNew(start, extra)
-		}
+	}
+	if extra != 0 && isNew(extra) {
+		a.block = append(a.block, extra)
 	}
 	return a.block[start:len(a.block):len(a.block)]
 }
 
-func (a *depArena) appendNew(start int, d Dep) {
-	for _, have := range a.block[start:] {
-		if have == d {
-			return
+// newSet empties the set, makes room for n deps and returns what adds one and
+// reports whether it was not there.
+func (a *depArena) newSet(n int) func(Dep) bool {
+	size := 2 << bits.Len(uint(n))
+	if len(a.seen) < size {
+		a.seen = make([]Dep, size)
+	}
+	set := a.seen[:size]
+	clear(set)
+	mask := uint32(size - 1)
+	return func(d Dep) bool {
+		i := uint32(d) * 0x9e3779b1 >> 7 & mask
+		for ; set[i] != 0; i = (i + 1) & mask {
+			if set[i] == d {
+				return false
+			}
 		}
-	}
-	a.block = append(a.block, d)
-}
-
-func (a *depArena) appendSet(list []Dep, extra Dep) {
-	if a.seen == nil {
-		a.seen = make(map[Dep]struct{})
-	}
-	clear(a.seen)
-	for _, d := range list {
-		if _, dup := a.seen[d]; !dup {
-			a.seen[d] = struct{}{}
-			a.block = append(a.block, d)
-		}
-	}
-	if _, dup := a.seen[extra]; extra != 0 && !dup {
-		a.block = append(a.block, extra)
+		set[i] = d
+		return true
 	}
 }

@@ -69,11 +69,12 @@ func (b *blocks) run(ctx context.Context, r io.Reader, cut []byte) {
 		if err == io.ErrUnexpectedEOF {
 			err = io.EOF
 		}
+		from := max(0, held-len(cut)) // there is no end tag before
 		held += n
 		end := held
 		if err == nil {
-			end = bytes.LastIndex(buf[:held], cut) + len(cut)
-			if end < len(cut) { // no end tag yet
+			end = from + bytes.LastIndex(buf[from:held], cut) + len(cut)
+			if end < from+len(cut) { // no end tag yet
 				buf, err = enlarge(buf)
 				if err == nil {
 					continue
@@ -117,5 +118,5 @@ func enlarge(buf []byte) ([]byte, error) {
 	return append(buf, make([]byte, len(buf))...), nil
 }
 
-// errEOF tells whether a block is the last of a whole stream.
+// last tells whether a block is the last of a whole stream.
 func (bl block) last() bool { return errors.Is(bl.err, io.EOF) }

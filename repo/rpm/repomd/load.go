@@ -81,7 +81,7 @@ func Load(ctx context.Context, pool *rpm.Pool, inputs []Input, opts Options) ([]
 	if err != nil {
 		return nil, err
 	}
-	if err := applyModules(ctx, pool, loaders, opts.Modules); err != nil {
+	if err := applyModules(pool, loaders, opts.Modules); err != nil {
 		return nil, err
 	}
 	repos := make([]*Repository, len(loaders))
@@ -102,6 +102,10 @@ type loader struct {
 	file   *metadataFile
 	blocks *blocks
 	err    error
+
+	modulesRead chan struct{} // closed when modules, or modulesErr, are set
+	modules     *Modules
+	modulesErr  error
 }
 
 // readIndexes reads all repomd.xml at once and returns every failure.
@@ -111,7 +115,7 @@ func readIndexes(ctx context.Context, inputs []Input) ([]*loader, error) {
 	var wg sync.WaitGroup
 	for i := range inputs {
 		wg.Go(func() {
-			l := &loader{in: inputs[i], opened: make(chan struct{})}
+			l := &loader{in: inputs[i], opened: make(chan struct{}), modulesRead: make(chan struct{})}
 			l.out = Repository{Name: l.in.Repo.ID, tree: l.in.Tree}
 			loaders[i], errs[i] = l, l.readIndex(ctx)
 		})
@@ -179,7 +183,7 @@ func matchAny(data []byte, expected []Checksum) error {
 	return damaged(fmt.Errorf("it is not what the metalink says: %w", first))
 }
 
-// start opens primary and begins to unpack it.
+// start opens primary and begins to unpack it; modules are read beside it.
 func (l *loader) start(ctx context.Context) {
 	go func() {
 		defer close(l.opened)
@@ -187,6 +191,10 @@ func (l *loader) start(ctx context.Context) {
 		if l.err == nil {
 			l.blocks = readBlocks(ctx, l.file, "</package>")
 		}
+	}()
+	go func() {
+		defer close(l.modulesRead)
+		l.modules, l.modulesErr = l.readModules(ctx)
 	}()
 }
 
@@ -197,6 +205,7 @@ func (l *loader) stop() {
 		l.blocks.close()
 		l.file.Close()
 	}
+	<-l.modulesRead
 }
 
 // load adds the packages of the repository.
@@ -231,8 +240,19 @@ func (l *loader) parse(ctx context.Context, b *builder) error {
 	return again.verify(parsePrimaryXML(again, b, b.added))
 }
 
-// tokenize hands all blocks to a tokenizer.
+// tokenize hands all blocks of primary to a tokenizer.
 func tokenize(in *blocks, t *tokenizer) error {
+	if err := readAllBlocks(in, t.block); err != nil {
+		return err
+	}
+	if !t.done {
+		return errUnusual
+	}
+	return nil
+}
+
+// readAllBlocks hands the blocks of an XML file to read.
+func readAllBlocks(in *blocks, read func(text []byte) error) error {
 	for first := true; ; first = false {
 		bl := in.next()
 		if bl.err != nil && !bl.last() {
@@ -243,16 +263,9 @@ func tokenize(in *blocks, t *tokenizer) error {
 				return err
 			}
 		}
-		if err := t.block(bl.text); err != nil {
+		if err := read(bl.text); err != nil || bl.last() {
 			return err
-		}
-		if bl.last() {
-			break
 		}
 		in.giveBack(bl)
 	}
-	if !t.done {
-		return errUnusual
-	}
-	return nil
 }

@@ -174,14 +174,13 @@ func (l *loader) parseModules(ctx context.Context, d *Data) (*Modules, error) {
 
 // applyModules hides the packages of streams that are not active, and in
 // repositories without module_hotfixes what an active stream shadows.
-func applyModules(ctx context.Context, pool *rpm.Pool, loaders []*loader, opts ModuleOptions) error {
+func applyModules(pool *rpm.Pool, loaders []*loader, opts ModuleOptions) error {
 	all := &Modules{Defaults: make(map[string]string)}
 	for _, l := range loaders {
-		m, err := l.readModules(ctx)
-		if err != nil {
-			return err
+		if l.modulesErr != nil {
+			return l.modulesErr
 		}
-		if m != nil {
+		if m := l.modules; m != nil {
 			all.Streams = append(all.Streams, m.Streams...)
 			maps.Copy(all.Defaults, m.Defaults)
 		}

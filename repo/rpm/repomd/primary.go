@@ -1,6 +1,9 @@
 package repomd
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // tokenizer reads primary metadata block by block into a builder.
 type tokenizer struct {
@@ -145,67 +148,58 @@ func (t *tokenizer) entry(rest []byte) error {
 	return nil
 }
 
-// textElements are the elements whose text is kept, with how they may begin
-// and must end.
-var textElements = []struct {
-	open, end string
-	field     field
-}{
-	{"<file>", "</file>", pathText},
-	{`<file type="dir">`, "</file>", pathText},
-	{`<file type="ghost">`, "</file>", pathText},
-	{"<name>", "</name>", nameText},
-	{"<arch>", "</arch>", archText},
-	{"<rpm:vendor>", "</rpm:vendor>", vendorText},
-	{"<rpm:sourcerpm>", "</rpm:sourcerpm>", sourceText},
-}
-
 // inside reads the elements of a package other than entries.
 func (t *tokenizer) inside(seg []byte) error {
-	for i := range textElements {
-		e := &textElements[i]
-		if hasPrefix(seg, e.open) {
-			text, err := t.content(seg[len(e.open):], e.end)
-			if err == nil {
-				t.build.text(e.field, text)
-			}
-			return err
-		}
+	end := bytes.IndexByte(seg, '>')
+	if end < 0 {
+		return errUnusual
+	}
+	text := seg[end+1:]
+	switch string(seg[1:end]) {
+	case "file", `file type="dir"`, `file type="ghost"`:
+		return t.text(pathText, text, "</file>")
+	case "name":
+		return t.text(nameText, text, "</name>")
+	case "arch":
+		return t.text(archText, text, "</arch>")
+	case "rpm:vendor":
+		return t.text(vendorText, text, "</rpm:vendor>")
+	case "rpm:sourcerpm":
+		return t.text(sourceText, text, "</rpm:sourcerpm>")
+	case "/package":
+		t.inPackage = false
+		return t.build.end()
+	case "summary", "description", "packager", "url", "rpm:license", "rpm:group", "rpm:buildhost", "format",
+		"/summary", "/description", "/packager", "/url", "/rpm:license", "/rpm:group", "/rpm:buildhost", "/format",
+		"summary/", "description/", "packager/", "url/", "rpm:license/", "rpm:group/", "rpm:buildhost/", "format/",
+		"rpm:vendor/", "rpm:sourcerpm/":
+		return nil // a closure has no use for these
 	}
 	if l, ok := listTag(seg, "<rpm:"); ok {
 		t.list = l
 		return nil
 	}
-	if hasPrefix(seg, "</package>") {
-		t.inPackage = false
-		return t.build.end()
-	}
-	end := bytes.IndexByte(seg, '>')
-	if end < 0 {
-		return errUnusual
-	}
-	if ignored[string(seg[1:end])] {
-		return nil
-	}
 	return t.attributed(seg)
 }
 
-// ignored are the tags of elements that a closure has no use for.
-var ignored = func() map[string]bool {
-	tags := make(map[string]bool)
-	for _, e := range []string{
-		"summary", "description", "packager", "url", "format", "rpm:license", "rpm:group", "rpm:buildhost",
-	} {
-		tags[e], tags[e+"/"], tags["/"+e] = true, true, true
+// text keeps the text of an element.
+func (t *tokenizer) text(f field, text []byte, endTag string) error {
+	text, err := t.content(text, endTag)
+	if err == nil {
+		t.build.text(f, text)
 	}
-	for _, e := range []string{"rpm:vendor", "rpm:sourcerpm", "rpm:header-range"} {
-		tags[e+"/"] = true
-	}
-	for l := range listOf {
-		tags["rpm:"+l+"/"] = true
-	}
-	return tags
-}()
+	return err
+}
+
+// Elements with attributes, and the attributes that each may have.
+var (
+	versionAttrs  = []string{"epoch", "ver", "rel"}
+	checksumAttrs = []string{"type", "pkgid"}
+	timeAttrs     = []string{"file", "build"}
+	sizeAttrs     = []string{"package", "installed", "archive"}
+	locationAttrs = []string{"href"}
+	rangeAttrs    = []string{"start", "end"}
+)
 
 // attributed reads the elements of a package that have attributes.
 func (t *tokenizer) attributed(seg []byte) error {
@@ -213,71 +207,55 @@ func (t *tokenizer) attributed(seg []byte) error {
 	if end < 0 {
 		return errUnusual
 	}
-	element := string(seg[1:end])
-	known, ok := attributesOf[element]
-	if !ok {
+	var err error
+	var v [3][]byte
+	switch rest := seg[end:]; string(seg[1:end]) {
+	case "version":
+		_, err = t.attributes(rest, versionAttrs, "/>", &v)
+		t.build.version(v[0], v[1], v[2])
+	case "time":
+		_, err = t.attributes(rest, timeAttrs, "/>", &v)
+		t.build.buildTime(v[1])
+	case "size":
+		_, err = t.attributes(rest, sizeAttrs, "/>", &v)
+		t.build.sizes(v[0], v[1])
+	case "location":
+		_, err = t.attributes(rest, locationAttrs, "/>", &v)
+		t.build.location(v[0])
+	case "rpm:header-range":
+		_, err = t.attributes(rest, rangeAttrs, "/>", &v)
+	case "checksum":
+		rest, err = t.attributes(rest, checksumAttrs, ">", &v)
+		t.build.checksumType(v[0])
+		if err == nil {
+			err = t.text(checksumText, rest, "</checksum>")
+		}
+	default:
 		return errUnusual
 	}
-	a := attrs{rest: seg[end:]}
-	var values [3][]byte
+	return err
+}
+
+// attributes reads the attributes of a tag into values, in the order of known,
+// and returns what follows the tag, which must end as given.
+func (s *segments) attributes(rest []byte, known []string, endTag string, values *[3][]byte) ([]byte, error) {
+	a := attrs{rest: rest}
 	for {
 		key, value, ok := a.next()
 		if !ok {
 			break
 		}
-		i := indexOf(known[:], key)
+		i := slices.Index(known, string(key))
 		if i < 0 {
-			return errUnusual
+			return nil, errUnusual
 		}
 		var err error
-		if values[i], err = t.unescape(value); err != nil {
-			return err
+		if values[i], err = s.unescape(value); err != nil {
+			return nil, err
 		}
 	}
-	if a.bad || element != "checksum" && a.rest[0] != '/' {
-		return errUnusual
+	if a.bad || !hasPrefix(a.rest, endTag) {
+		return nil, errUnusual
 	}
-	return t.set(element, values, a.rest[1:])
-}
-
-// attributesOf are the attributes that an element may have.
-var attributesOf = map[string][3]string{
-	"version":          {"epoch", "ver", "rel"},
-	"checksum":         {"type", "pkgid"},
-	"time":             {"file", "build"},
-	"size":             {"package", "installed", "archive"},
-	"location":         {"href"},
-	"rpm:header-range": {"start", "end"},
-}
-
-func indexOf(names []string, key []byte) int {
-	for i, n := range names {
-		if n == string(key) {
-			return i
-		}
-	}
-	return -1
-}
-
-// set hands the attributes of an element to the builder; text is what follows
-// its tag.
-func (t *tokenizer) set(element string, v [3][]byte, text []byte) error {
-	switch element {
-	case "version":
-		t.build.version(v[0], v[1], v[2])
-	case "time":
-		t.build.buildTime(v[1])
-	case "size":
-		t.build.sizes(v[0], v[1])
-	case "location":
-		t.build.location(v[0])
-	case "checksum":
-		t.build.checksumType(v[0])
-		sum, err := t.content(text, "</checksum>")
-		if err != nil {
-			return err
-		}
-		t.build.text(checksumText, sum)
-	}
-	return nil
+	return a.rest[len(endTag):], nil
 }
