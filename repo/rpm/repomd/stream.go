@@ -52,7 +52,7 @@ func openData(ctx context.Context, tree repo.Tree, d *Data) (*metadataFile, erro
 		body.Close()
 		return nil, damaged(firstOf(err))
 	}
-	open := &openReader{r: plain, want: -1}
+	open := &openReader{r: plain, packed: packed, want: -1}
 	if n, err := strconv.ParseInt(strings.TrimSpace(d.OpenSize), 10, 64); err == nil && n >= 0 {
 		open.want = n
 	}
@@ -107,24 +107,29 @@ type countedReader struct {
 	r    io.Reader
 	hash hash.Hash
 	n    int64
+	err  error // of the source
 }
 
 func (c *countedReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
+	if c.err = c.ctx.Err(); c.err != nil {
+		return 0, c.err
 	}
 	n, err := c.r.Read(p)
 	c.hash.Write(p[:n])
 	c.n += int64(n)
+	if err != nil && err != io.EOF {
+		c.err = err
+	}
 	return n, err
 }
 
 // openReader holds the unpacked bytes to the size that repomd.xml gives, so that
 // a small file cannot unpack without end.
 type openReader struct {
-	r    io.Reader
-	want int64 // -1: not given
-	n    int64
+	r      io.Reader
+	packed *countedReader
+	want   int64 // -1: not given
+	n      int64
 }
 
 func (o *openReader) Read(p []byte) (int, error) {
@@ -137,6 +142,8 @@ func (o *openReader) Read(p []byte) (int, error) {
 		return 0, damaged(fmt.Errorf("it unpacks to more than %d bytes", int64(maxOpen)))
 	case err == io.EOF && o.want >= 0 && o.n < o.want:
 		return n, damaged(fmt.Errorf("it unpacks to %d bytes, repomd.xml says %d", o.n, o.want))
+	case err != nil && err != io.EOF && o.packed.err == nil:
+		return n, damaged(fmt.Errorf("unpack: %w", err))
 	}
 	return n, err
 }
@@ -149,7 +156,7 @@ func unpack(r io.Reader) (plain io.Reader, stop func(), err error) {
 	if err != nil && err != io.EOF {
 		return nil, nil, err
 	}
-	stop = func() {}
+	err, stop = nil, func() {}
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		plain, err = gzip.NewReader(br)
