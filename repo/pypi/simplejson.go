@@ -1,0 +1,162 @@
+package pypi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"pgbundle/manifest"
+	"pgbundle/repo/pypi/pep508"
+)
+
+// Bounds of an index page.
+const (
+	maxPage  = 64 << 20 // bytes
+	maxFiles = 200_000
+)
+
+// simplePage is the JSON of a project's page (PEP 691, with the fields of 592,
+// 658, 700 and 714).
+type simplePage struct {
+	Meta struct {
+		Version string `json:"api-version"`
+	} `json:"meta"`
+	Name  string       `json:"name"`
+	Files []simpleFile `json:"files"`
+}
+
+type simpleFile struct {
+	Filename       string            `json:"filename"`
+	URL            string            `json:"url"`
+	Hashes         map[string]string `json:"hashes"`
+	RequiresPython *string           `json:"requires-python"`
+	Yanked         yanked            `json:"yanked"`
+	CoreMetadata   *offer            `json:"core-metadata"`
+	DistInfo       *offer            `json:"dist-info-metadata"`
+	OldDistInfo    *offer            `json:"data-dist-info-metadata"`
+	Size           *int64            `json:"size"`
+	UploadTime     string            `json:"upload-time"`
+}
+
+// yanked is false, true or a reason.
+type yanked struct {
+	is     bool
+	reason string
+}
+
+func (y *yanked) UnmarshalJSON(data []byte) error {
+	switch data[0] {
+	case 't':
+		y.is = true
+	case '"':
+		y.is = true
+		return json.Unmarshal(data, &y.reason)
+	}
+	return nil
+}
+
+// offer is false, true, or the digests of a metadata file.
+type offer struct {
+	is     bool
+	hashes map[string]string
+}
+
+func (o *offer) UnmarshalJSON(data []byte) error {
+	switch data[0] {
+	case 't':
+		o.is = true
+	case '{':
+		o.is = true
+		return json.Unmarshal(data, &o.hashes)
+	}
+	return nil
+}
+
+// parseSimpleJSON reads a page that was found at base. Files without a usable
+// name or address are left out.
+func parseSimpleJSON(data []byte, project string, base *url.URL) (*Page, error) {
+	var in simplePage
+	if err := json.Unmarshal(data, &in); err != nil {
+		return nil, damagedPage(project, err.Error())
+	}
+	if err := checkAPIVersion(project, in.Meta.Version); err != nil {
+		return nil, err
+	}
+	if in.Name != "" && pep508.NormalizeName(in.Name) != project {
+		return nil, damagedPage(project, "it is of "+in.Name)
+	}
+	if len(in.Files) > maxFiles {
+		return nil, damagedPage(project, fmt.Sprintf("more than %d files", maxFiles))
+	}
+	page := &Page{Name: project}
+	for _, f := range in.Files {
+		if file := f.file(project, base); file != nil {
+			page.Files = append(page.Files, file)
+		}
+	}
+	return page, nil
+}
+
+func (f *simpleFile) file(project string, base *url.URL) *File {
+	u, err := base.Parse(f.URL)
+	if err != nil || !safeName(f.Filename) {
+		return nil
+	}
+	out := &File{Project: project, Filename: f.Filename, Size: -1, Yanked: f.Yanked.is, YankedReason: f.Yanked.reason}
+	out.setURL(u)
+	out.SHA256 = sha256Of(f.Hashes)
+	if f.RequiresPython != nil {
+		out.RequiresPython = *f.RequiresPython
+	}
+	if f.Size != nil && *f.Size >= 0 {
+		out.Size = *f.Size
+	}
+	if at, err := time.Parse(time.RFC3339, f.UploadTime); err == nil {
+		out.UploadTime = at.UTC()
+	}
+	for _, o := range []*offer{f.CoreMetadata, f.DistInfo, f.OldDistInfo} {
+		if o != nil {
+			out.Metadata, out.MetadataSHA256 = o.is, sha256Of(o.hashes)
+			break
+		}
+	}
+	return out
+}
+
+// checkAPIVersion refuses a page of another major version than 1 (PEP 629).
+func checkAPIVersion(project, version string) error {
+	if major, _, _ := strings.Cut(version, "."); version != "" && major != "1" {
+		return fmt.Errorf("read index page of %s: its version is %s, only 1 is known", project, version)
+	}
+	return nil
+}
+
+func damagedPage(project, why string) error {
+	return fmt.Errorf("read index page of %s: %s: %w", project, why, manifest.ErrDamaged)
+}
+
+// setURL keeps an address without its user part and fragment.
+func (f *File) setURL(u *url.URL) {
+	clean := *u
+	clean.User, clean.Fragment, clean.RawFragment = nil, "", ""
+	f.URL = clean.String()
+}
+
+// safeName says whether a file name can stand as one part of a path.
+func safeName(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= 512 && path.Base(name) == name && !strings.ContainsAny(name, "\\\x00\r\n")
+}
+
+func sha256Of(hashes map[string]string) string {
+	if sum := strings.ToLower(hashes["sha256"]); isSHA256(sum) {
+		return sum
+	}
+	return ""
+}
+
+func isSHA256(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
