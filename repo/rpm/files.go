@@ -46,7 +46,7 @@ func (p *Pool) ownersOfPaths() map[Str][]ID {
 	}
 	owners := make(map[Str][]ID)
 	for _, o := range p.files.paths {
-		if s := p.lookup(p.files.path(o)); s != 0 {
+		if s := p.lookup(p.files.path(o)); s != 0 && p.ArchScore(p.Package(o.owner).Arch) != 0 {
 			owners[s] = append(owners[s], o.owner)
 		}
 	}
@@ -74,7 +74,7 @@ func (p *Pool) providersOfPath(name Str, path string, declared []ID) []ID {
 func (p *Pool) owners(path string) []ID {
 	var ids []ID
 	for _, o := range p.files.paths {
-		if string(p.files.path(o)) == path {
+		if string(p.files.path(o)) == path && p.ArchScore(p.Package(o.owner).Arch) != 0 {
 			ids = append(ids, o.owner)
 		}
 	}

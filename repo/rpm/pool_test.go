@@ -69,7 +69,11 @@ func TestProviders(t *testing.T) {
 	a := p.pkg("a-1.0-1.x86_64", "cap", "lib = 2.0", "both")
 	p.pkg("b-2:1.0-1.x86_64", "lib = 2.0-3", "lib = 5")
 	p.pkg("c-1.0-1.noarch", "cap = 3", "low < 5", "both", "cap = 3")
-	p.AddFile(a, []byte("/usr/bin/a"))
+	src := p.pkg("a-1.0-1.src", "cap")
+	arm := p.pkg("a-1.0-1.aarch64", "cap")
+	for _, id := range []ID{a, src, arm} {
+		p.AddFile(id, []byte("/usr/bin/a"))
+	}
 	p.AddFile(a, []byte("/usr/bin/other"))
 	asked := []struct {
 		dep  string

@@ -44,6 +44,16 @@ func (p *Pool) each(f func(ID, *Package)) {
 	}
 }
 
+// installable calls f for every package that runs on the machine: no other
+// provides anything.
+func (p *Pool) installable(f func(ID, *Package)) {
+	p.each(func(id ID, pkg *Package) {
+		if p.ArchScore(pkg.Arch) != 0 {
+			f(id, pkg)
+		}
+	})
+}
+
 // nameOf returns the name of a provide: of `name = evr` or of a plain name.
 func (p *Pool) nameOf(d Dep) Str {
 	for d.IsRel() {
@@ -55,7 +65,7 @@ func (p *Pool) nameOf(d Dep) Str {
 func (p *Pool) buildProvides() {
 	x := &p.index
 	x.start = make([]uint32, len(p.spans)+1)
-	p.each(func(_ ID, pkg *Package) {
+	p.installable(func(_ ID, pkg *Package) {
 		for _, d := range pkg.Provides {
 			x.start[p.nameOf(d)+1]++
 		}
@@ -63,7 +73,7 @@ func (p *Pool) buildProvides() {
 	total := prefixSums(x.start)
 	x.id, x.dep = make([]ID, total), make([]Dep, total)
 	next := slices.Clone(x.start)
-	p.each(func(id ID, pkg *Package) {
+	p.installable(func(id ID, pkg *Package) {
 		for _, d := range pkg.Provides {
 			n := p.nameOf(d)
 			x.id[next[n]], x.dep[next[n]] = id, d
@@ -121,7 +131,7 @@ func (p *Pool) ByName(name Str) []ID {
 }
 
 // Providers returns the packages that meet a dependency, ascending, hidden ones
-// and the package that asks included. A provide without a version meets every
+// and the package that asks included, those of other machines and src not. A provide without a version meets every
 // version; `with` and `without` are decided on one package; `and`, `or` and the
 // left side of `if` and `unless` are unions; rpmlib(...) is met by System. The
 // result is kept and not to be changed.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 )
 
 // Group is a package group of comps.
@@ -28,12 +29,19 @@ const (
 )
 
 // Groups reads the package groups of a repository; none when it has no comps.
+// The same comps are listed packed and plain; the first that is there counts.
 func (r *Repository) Groups(ctx context.Context) ([]Group, error) {
-	d, ok := r.Index.Find("group_gz", "group_xz", "group_zst", "group")
-	if !ok {
-		return nil, nil
+	var groups []Group
+	var err error
+	for _, kind := range []string{"group_gz", "group_xz", "group_zst", "group"} {
+		d, ok := r.Index.Find(kind)
+		if !ok {
+			continue
+		}
+		if groups, err = r.readGroups(ctx, d); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
 	}
-	groups, err := r.readGroups(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("read comps of %s: %w", r.Name, err)
 	}

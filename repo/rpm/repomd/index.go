@@ -56,15 +56,13 @@ type Index struct {
 	Data     []Data
 }
 
-// Find returns the metadata file of the first type that is listed.
-func (x *Index) Find(types ...string) (*Data, bool) {
-	for _, t := range types {
-		i := slices.IndexFunc(x.Data, func(d Data) bool { return d.Type == t })
-		if i >= 0 {
-			return &x.Data[i], true
-		}
+// Find returns the metadata file of a type, when it is listed.
+func (x *Index) Find(kind string) (*Data, bool) {
+	i := slices.IndexFunc(x.Data, func(d Data) bool { return d.Type == kind })
+	if i < 0 {
+		return nil, false
 	}
-	return nil, false
+	return &x.Data[i], true
 }
 
 // Time is when the repository was made: the revision when it is a Unix time, as
@@ -147,17 +145,12 @@ func looksLikeXML(data []byte) error {
 	return nil
 }
 
-// damagedError is a finding about bytes; errors.Is(err, manifest.ErrDamaged).
-type damagedError struct{ err error }
-
-func (e damagedError) Error() string   { return e.err.Error() }
-func (e damagedError) Unwrap() []error { return []error{e.err, manifest.ErrDamaged} }
-
+// damaged is for what is wrong with bytes.
 func damaged(err error) error {
-	if err == nil || errors.Is(err, manifest.ErrDamaged) {
+	if errors.Is(err, manifest.ErrDamaged) {
 		return err
 	}
-	return damagedError{err}
+	return manifest.Classify(manifest.ErrDamaged, err)
 }
 
 // newHash returns the hash of a checksum type; false when it is not known.

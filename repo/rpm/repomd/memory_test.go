@@ -145,7 +145,7 @@ func loadOne(tree memory) (*rpm.Pool, []*Repository, error) {
 }
 
 // pack compresses in one of the ways that repositories use.
-func pack(t *testing.T, how string, data []byte) []byte {
+func pack(t testing.TB, how string, data []byte) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	var w io.WriteCloser
