@@ -1,0 +1,152 @@
+package release
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/gzip"
+
+	"pgbundle/manifest"
+)
+
+type folder map[string]string
+
+func (f folder) Open(_ context.Context, name string) (io.ReadCloser, error) {
+	text, ok := f[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return io.NopCloser(strings.NewReader(text)), nil
+}
+
+const (
+	one = "1111111111111111111111111111111111111111111111111111111111111111"
+	two = "2222222222222222222222222222222222222222222222222222222222222222"
+)
+
+func TestResolve(t *testing.T) {
+	sums := one + "  etcd-v3.5.16-linux-amd64.tar.gz\n" + strings.ToUpper(two) + " *etcd-v3.5.16-linux-arm64.tar.gz\n"
+	place := folder{"v3.5.16/SHA256SUMS": sums}
+	for name, test := range map[string]struct {
+		version, arch string
+		cross         folder
+		digest        string
+		class         error
+		notes         int
+	}{
+		"amd64":                {version: "3.5.16", arch: "x86_64", digest: one},
+		"arm64":                {version: "3.5.16", arch: "aarch64", digest: two},
+		"same elsewhere":       {version: "3.5.16", arch: "x86_64", cross: place, digest: one},
+		"nothing elsewhere":    {version: "3.5.16", arch: "x86_64", cross: folder{}, digest: one, notes: 1},
+		"otherwise elsewhere":  {version: "3.5.16", arch: "x86_64", cross: folder{"v3.5.16/SHA256SUMS": two + "  etcd-v3.5.16-linux-amd64.tar.gz\n"}, class: manifest.ErrDamaged},
+		"unknown version":      {version: "3.5.99", arch: "x86_64", class: manifest.ErrUnsolvable},
+		"unknown architecture": {version: "3.5.16", arch: "s390x", class: manifest.ErrUnsolvable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			notes := 0
+			r := Request{
+				ID: "etcd", Tree: place, Name: "etcd", Version: test.version,
+				Size: func(context.Context, string, string) (int64, error) { return 42, nil }, Note: func(string) { notes++ },
+			}
+			if test.cross != nil {
+				r.Cross = test.cross
+			}
+			got, err := r.Resolve(context.Background(), manifest.Target{Arch: test.arch})
+			if !errors.Is(err, test.class) || (err == nil) != (test.class == nil) {
+				t.Fatalf("error %v, want class %v", err, test.class)
+			}
+			if notes != test.notes {
+				t.Errorf("%d notes, want %d", notes, test.notes)
+			}
+			if err == nil && (got[0].SHA256 != test.digest || got[0].Size != 42 || got[0].Path != "etcd/"+FileName("etcd", test.version, test.arch)) {
+				t.Errorf("got %+v", got[0])
+			}
+		})
+	}
+}
+
+func tarball(t *testing.T, headers ...tar.Header) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	for _, h := range headers {
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(make([]byte, h.Size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestCheckTarball(t *testing.T) {
+	folder := tar.Header{Name: "top/", Typeflag: tar.TypeDir, Mode: 0o755}
+	program := tar.Header{Name: "top/etcd", Typeflag: tar.TypeReg, Mode: 0o755, Size: 3}
+	plain := tar.Header{Name: "top/etcd", Typeflag: tar.TypeReg, Mode: 0o644, Size: 3}
+	for name, test := range map[string]struct {
+		data []byte
+		good bool
+	}{
+		"good":           {tarball(t, folder, program), true},
+		"not executable": {tarball(t, folder, plain), false},
+		"no program":     {tarball(t, folder), false},
+		"outside":        {tarball(t, program, tar.Header{Name: "other/x", Typeflag: tar.TypeReg}), false},
+		"dots":           {tarball(t, program, tar.Header{Name: "top/../x", Typeflag: tar.TypeReg}), false},
+		"absolute":       {tarball(t, program, tar.Header{Name: "/top/x", Typeflag: tar.TypeReg}), false},
+		"link":           {tarball(t, program, tar.Header{Name: "top/x", Typeflag: tar.TypeSymlink, Linkname: "/etc"}), false},
+		"no archive":     {[]byte("<html>"), false},
+		"cut":            {tarball(t, folder, program)[:60], false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := CheckTarball(bytes.NewReader(test.data), "top", "etcd")
+			if (err == nil) != test.good {
+				t.Fatalf("error %v", err)
+			}
+			if err != nil && !errors.Is(err, manifest.ErrDamaged) {
+				t.Errorf("class of %v", err)
+			}
+		})
+	}
+}
+
+func FuzzParseSums(f *testing.F) {
+	f.Add([]byte(one + "  etcd.tar.gz\n"))
+	f.Add([]byte(one + " *./etcd.tar.gz\r\n\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		sums, err := ParseSums(data)
+		if (err == nil) == (len(sums) == 0) {
+			t.Fatalf("%d names with error %v", len(sums), err)
+		}
+		for _, digest := range sums {
+			if len(digest) != 64 {
+				t.Fatalf("digest %q", digest)
+			}
+		}
+	})
+}
+
+func FuzzCheckTarball(f *testing.F) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	_ = w.WriteHeader(&tar.Header{Name: "top/etcd", Typeflag: tar.TypeReg, Mode: 0o755})
+	_ = w.Close()
+	_ = z.Close()
+	f.Add(b.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if err := CheckTarball(bytes.NewReader(data), "top", "etcd"); err != nil && !errors.Is(err, manifest.ErrDamaged) {
+			t.Fatalf("class of %v", err)
+		}
+	})
+}
