@@ -1,0 +1,98 @@
+package bundle
+
+import (
+	"fmt"
+	"strings"
+
+	"pgbundle/manifest"
+	"pgbundle/manifest/sign"
+)
+
+// A Status is a finding in one word.
+type Status string
+
+const (
+	Damaged    Status = "damaged"    // its bytes or their framing are not what the manifest makes them
+	Missing    Status = "missing"    // not there
+	Truncated  Status = "truncated"  // the archive ends within it
+	Extra      Status = "extra"      // there, and not in the manifest
+	Mode       Status = "mode"       // permissions that the manifest does not give
+	Type       Status = "type"       // a link, a device or a folder where a file belongs
+	Unreadable Status = "unreadable" // the disk or the permissions do not let it be read
+	Unsigned   Status = "unsigned"   // no signature, and there are trusted keys
+	Forged     Status = "signature"  // a signature that no trusted key made over these bytes
+)
+
+// A Finding is one thing that is wrong with a bundle.
+type Finding struct {
+	Status Status `json:"status"`
+	Path   string `json:"path"` // in the bundle, or EndName
+	Detail string `json:"detail"`
+}
+
+// VerifyOptions say what Verify trusts and how it works.
+type VerifyOptions struct {
+	// Keys are the trusted keys. Without any, a bundle that is whole is "not
+	// authenticated"; with some, one that none of them signed is refused.
+	Keys []sign.PublicKey
+	Jobs int // goroutines that read and hash; 0: one for each processor
+	// Progress is told of n more bytes checked, never from two goroutines at
+	// once; nil: nobody.
+	Progress func(n int64)
+}
+
+// A Report is all that Verify found.
+type Report struct {
+	ID            string    `json:"id"`            // empty when the manifest could not be read
+	Signed        bool      `json:"signed"`        // there is a signature, whoever made it
+	Authenticated bool      `json:"authenticated"` // a trusted key made it over this manifest
+	By            string    `json:"by,omitempty"`  // id of the key that the signature names; proven only when Authenticated
+	Comment       string    `json:"comment,omitempty"`
+	Files         int       `json:"files"` // that the manifest lists
+	Bytes         int64     `json:"bytes"` // of them
+	Findings      []Finding `json:"findings"`
+	// Incomplete says why what follows the findings was not checked; empty when
+	// everything was.
+	Incomplete string `json:"incomplete,omitempty"`
+
+	manifest *manifest.Manifest
+}
+
+// Manifest returns the manifest that everything was compared with, nil when it
+// could not be read. It must not be changed.
+func (r *Report) Manifest() *manifest.Manifest { return r.manifest }
+
+func (r *Report) add(status Status, path, format string, args ...any) {
+	r.Findings = append(r.Findings, Finding{status, path, fmt.Sprintf(format, args...)})
+}
+
+// Err returns nil for a bundle without findings, otherwise an error that sums
+// them up: of class manifest.ErrSignature when it is about who signed it, of
+// manifest.ErrDamaged else.
+func (r *Report) Err() error {
+	if len(r.Findings) == 0 {
+		return nil
+	}
+	class := manifest.ErrDamaged
+	var words []string
+	for i, f := range r.Findings {
+		if f.Status == Unsigned || f.Status == Forged {
+			class = manifest.ErrSignature
+		}
+		if i < 3 {
+			words = append(words, fmt.Sprintf("%s %s (%s)", f.Status, f.Path, f.Detail))
+		}
+	}
+	if more := len(r.Findings) - len(words); more > 0 {
+		words = append(words, fmt.Sprintf("and %d more", more))
+	}
+	text := strings.Join(words, "; ")
+	if r.Incomplete != "" {
+		text += "; " + r.Incomplete
+	}
+	name := "bundle"
+	if r.ID != "" {
+		name += " " + r.ID
+	}
+	return manifest.Classify(class, fmt.Errorf("verify %s: %s", name, text))
+}
