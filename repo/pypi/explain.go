@@ -61,7 +61,7 @@ func (e *Unbuildable) Error() string {
 		if r.Wheel != "" {
 			fmt.Fprintf(&b, "\n    the newest version with a wheel is %s: constrain %s<=%s", r.Wheel, r.Name, r.Wheel)
 		} else {
-			fmt.Fprintf(&b, "\n    no version has a wheel: build one and serve it from a folder or an index")
+			fmt.Fprintf(&b, "\n    no version that would do has a wheel: build one and serve it from a folder or an index")
 		}
 	}
 	return b.String()

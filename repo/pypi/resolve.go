@@ -159,8 +159,10 @@ func (s *session) answer(ctx context.Context, result *backtrack.Result[*want, *c
 		}
 		out.Extras = append(out.Extras, c.extras...)
 	}
+	wanted := map[string]pep440.Specifiers{}
 	for id, pin := range result.Pins {
 		for _, info := range result.Information[id] {
+			wanted[pin.name] = append(wanted[pin.name], info.Requirement.specifiers...)
 			if info.Root() {
 				chosen[pin.name].WantedBy = append(chosen[pin.name].WantedBy, pin.name)
 			} else if p := info.Parent; p.name != pin.name && result.Pins[p.id] == p {
@@ -173,7 +175,7 @@ func (s *session) answer(ctx context.Context, result *backtrack.Result[*want, *c
 	resolution := &Resolution{Warnings: s.notes}
 	for name, out := range chosen {
 		if base := bases[name]; base.refused != nil {
-			refused.add(s.refusal(ctx, base))
+			refused.add(s.refusal(ctx, base, wanted[name]))
 		}
 		out.Extras, out.WantedBy, out.Requires = unique(out.Extras), unique(out.WantedBy), unique(out.Requires)
 		if err := out.describe(ctx, s.resolver.Index, bases[name].file); err != nil {
@@ -214,16 +216,16 @@ func unique(names []string) []string {
 }
 
 // refusal describes a source archive that cannot become a wheel, and the newest
-// version that has one.
-func (s *session) refusal(ctx context.Context, c *candidate) Refusal {
+// version that is wanted too and has one.
+func (s *session) refusal(ctx context.Context, c *candidate, wanted pep440.Specifiers) Refusal {
 	out := Refusal{Name: c.name, Version: c.version.String(), Filename: c.file.Filename, Why: c.refused}
 	p, err := s.project(ctx, c.name)
 	if err != nil || p == nil {
 		return out
 	}
-	for _, l := range p.links {
-		if l.file.Wheel() && !l.file.Yanked && !l.version.PreRelease() {
-			out.Wheel = l.version.String()
+	for _, group := range p.allowed(slices.Concat(s.limits[c.name], wanted), false) {
+		if group[0].file.Wheel() {
+			out.Wheel = group[0].version.String()
 			break
 		}
 	}
@@ -234,5 +236,5 @@ func (s *session) refusal(ctx context.Context, c *candidate) Refusal {
 type Refusal struct {
 	Name, Version, Filename string
 	Why                     *sdist.Unsupported
-	Wheel                   string // the newest version with a wheel for the target, or ""
+	Wheel                   string // the newest version that would do and has a wheel for the target, or ""
 }

@@ -159,6 +159,9 @@ func (t *test) eval(env *Environment, extra string) bool {
 				s = &parsed
 			}
 		}
+		if s != nil && s.Op == "===" {
+			return strings.EqualFold(left, s.Text)
+		}
 		if s != nil {
 			v, err := pep440.Parse(left)
 			return err == nil && s.Contains(v)
