@@ -49,16 +49,16 @@ type Written struct {
 	ID     string // of the bundle: manifest.BundleID
 }
 
-// Size returns the size in bytes of the archive that Write makes of a
-// manifest and a signature (nil: none), before any file is read.
-func Size(manifestBytes, signature []byte) (int64, error) {
-	m, err := manifest.ParseManifest(manifestBytes)
+// Total returns the size in bytes of the archive that Write makes, before any
+// file is read; 0 when the manifest cannot be.
+func (c Content) Total() int64 {
+	m, err := manifest.ParseManifest(c.Manifest)
 	if err != nil {
-		return 0, err
+		return 0
 	}
-	l, err := newLayout(m, manifestBytes, int64(len(signature)))
+	l, err := newLayout(m, c.Manifest, int64(len(c.Signature)))
 	if err != nil {
-		return 0, err
+		return 0
 	}
-	return l.total, nil
+	return l.total
 }

@@ -70,29 +70,46 @@ func (r *Report) add(status Status, path, format string, args ...any) {
 // them up: of class manifest.ErrSignature when it is about who signed it, of
 // manifest.ErrDamaged else.
 func (r *Report) Err() error {
-	if len(r.Findings) == 0 {
+	for _, f := range r.Findings {
+		if f.authenticity() {
+			return r.sum(manifest.ErrSignature, r.Findings)
+		}
+	}
+	return r.Damage()
+}
+
+// Damage is Err for what is wrong with the bytes alone, whoever signed them.
+func (r *Report) Damage() error {
+	var damage []Finding
+	for _, f := range r.Findings {
+		if !f.authenticity() {
+			damage = append(damage, f)
+		}
+	}
+	return r.sum(manifest.ErrDamaged, damage)
+}
+
+// authenticity says whether a finding is about who signed the bundle.
+func (f Finding) authenticity() bool { return f.Status == Unsigned || f.Status == Forged }
+
+func (r *Report) sum(class error, findings []Finding) error {
+	if len(findings) == 0 {
 		return nil
 	}
-	class := manifest.ErrDamaged
 	var words []string
-	for i, f := range r.Findings {
-		if f.Status == Unsigned || f.Status == Forged {
-			class = manifest.ErrSignature
+	for i, f := range findings {
+		if i == 3 {
+			words = append(words, fmt.Sprintf("and %d more", len(findings)-i))
+			break
 		}
-		if i < 3 {
-			words = append(words, fmt.Sprintf("%s %s (%s)", f.Status, f.Path, f.Detail))
-		}
+		words = append(words, fmt.Sprintf("%s %s (%s)", f.Status, f.Path, f.Detail))
 	}
-	if more := len(r.Findings) - len(words); more > 0 {
-		words = append(words, fmt.Sprintf("and %d more", more))
-	}
-	text := strings.Join(words, "; ")
 	if r.Incomplete != "" {
-		text += "; " + r.Incomplete
+		words = append(words, r.Incomplete)
 	}
 	name := "bundle"
 	if r.ID != "" {
 		name += " " + r.ID
 	}
-	return manifest.Classify(class, fmt.Errorf("verify %s: %s", name, text))
+	return manifest.Classify(class, fmt.Errorf("verify %s: %s", name, strings.Join(words, "; ")))
 }
