@@ -1,0 +1,180 @@
+package solve
+
+import (
+	"slices"
+	"strings"
+
+	"pgbundle/repo/rpm"
+)
+
+// matchCapability returns the visible packages that provide a capability, with
+// or without a version, or own a path. A pattern is matched against the names of
+// all provides.
+func (s *Solver) matchCapability(request string) []rpm.ID {
+	name, want := readCapability(request)
+	if want == nil && isGlob(name) && !strings.Contains(name, "(") {
+		return s.matchProvides(name)
+	}
+	str := s.pool.Lookup(name)
+	if str == 0 {
+		return nil
+	}
+	ids := keep(slices.Clone(s.pool.Providers(rpm.Dep(str))), s.visible)
+	if want == nil {
+		return ids
+	}
+	return keep(ids, func(id rpm.ID) bool { return s.provides(id, str, want) })
+}
+
+func (s *Solver) matchProvides(pattern string) []rpm.ID {
+	var ids []rpm.ID
+	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
+		if s.visible(id) && slices.ContainsFunc(s.pool.Package(id).Provides, func(d rpm.Dep) bool {
+			return matchGlob(pattern, s.pool.String(s.nameOf(d)))
+		}) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (s *Solver) nameOf(d rpm.Dep) rpm.Str {
+	if r, ok := s.pool.RelOf(d); ok {
+		d = r.Name
+	}
+	return rpm.Str(d)
+}
+
+// provides reports whether one of the provides of a name is in a range. The
+// request is no dependency of the pool, so the pool cannot answer for it.
+func (s *Solver) provides(id rpm.ID, name rpm.Str, want *versionRange) bool {
+	for _, d := range s.pool.Package(id).Provides {
+		if s.nameOf(d) != name {
+			continue
+		}
+		r, versioned := s.pool.RelOf(d)
+		if !versioned || want.admits(r.Op, s.pool.String(rpm.Str(r.EVR))) {
+			return true
+		}
+	}
+	return false
+}
+
+// versionRange is `op evr` of a request.
+type versionRange struct {
+	op  rpm.Op
+	evr string
+}
+
+// comparisons are tried in order: the longer before what it starts with.
+var comparisons = []struct {
+	text string
+	op   rpm.Op
+}{
+	{"<=", rpm.LT | rpm.EQ}, {">=", rpm.GT | rpm.EQ}, {"==", rpm.EQ},
+	{"=", rpm.EQ}, {"<", rpm.LT}, {">", rpm.GT},
+}
+
+// readCapability reads `name` or `name op evr`.
+func readCapability(request string) (name string, want *versionRange) {
+	at := strings.IndexAny(request, "<>=")
+	if at <= 0 {
+		return request, nil
+	}
+	name, rest := strings.TrimSpace(request[:at]), request[at:]
+	for _, c := range comparisons {
+		if evr, ok := strings.CutPrefix(rest, c.text); ok {
+			return name, &versionRange{c.op, strings.TrimSpace(evr)}
+		}
+	}
+	return request, nil
+}
+
+// admits reports whether the range has a version in common with `op evr`. A
+// missing release equals any.
+func (r *versionRange) admits(op rpm.Op, evr string) bool {
+	if r.op&op&(rpm.GT|rpm.LT) != 0 {
+		return true
+	}
+	switch c := compareLoosely(evr, r.evr); {
+	case c < 0:
+		return r.op&rpm.LT != 0 || op&rpm.GT != 0
+	case c > 0:
+		return r.op&rpm.GT != 0 || op&rpm.LT != 0
+	}
+	return r.op&op&rpm.EQ != 0
+}
+
+// compareLoosely compares two versions; a missing release equals any.
+func compareLoosely(a, b string) int {
+	aVersion, _, aHas := cutLast(a, '-')
+	bVersion, _, bHas := cutLast(b, '-')
+	if aHas != bHas {
+		a, b = aVersion, bVersion
+	}
+	return rpm.CompareEVR(a, b)
+}
+
+func isPath(s string) bool { return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "*/") }
+
+func isGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
+
+// matchGlob matches shell patterns as fnmatch(3) without flags: * ? [a-z] [!a-z]
+// and a backslash before what is meant as it stands.
+func matchGlob(pattern, s string) bool {
+	retryPattern, retryText := "", ""
+	star := false
+	for len(s) > 0 {
+		if strings.HasPrefix(pattern, "*") {
+			pattern = pattern[1:]
+			retryPattern, retryText, star = pattern, s, true
+			continue
+		}
+		if rest, ok := matchOne(pattern, s[0]); ok {
+			pattern, s = rest, s[1:]
+			continue
+		}
+		if !star {
+			return false
+		}
+		retryText = retryText[1:]
+		pattern, s = retryPattern, retryText
+	}
+	return strings.Trim(pattern, "*") == ""
+}
+
+// matchOne matches one byte with the head of a pattern and returns its tail.
+func matchOne(pattern string, c byte) (tail string, ok bool) {
+	switch {
+	case pattern == "":
+		return "", false
+	case pattern[0] == '?':
+		return pattern[1:], true
+	case pattern[0] == '[':
+		if set, tail, closed := strings.Cut(pattern[1:], "]"); closed && set != "" {
+			return tail, inSet(set, c)
+		}
+	case pattern[0] == '\\' && len(pattern) > 1:
+		pattern = pattern[1:]
+	}
+	return pattern[1:], pattern[0] == c
+}
+
+// inSet reports whether a byte is in the inside of a bracket expression.
+func inSet(set string, c byte) bool {
+	negated := set[0] == '!' || set[0] == '^'
+	if negated {
+		set = set[1:]
+	}
+	found := false
+	for len(set) > 0 {
+		if len(set) > 2 && set[1] == '-' {
+			found = found || set[0] <= c && c <= set[2]
+			set = set[3:]
+			continue
+		}
+		found = found || set[0] == c
+		set = set[1:]
+	}
+	return found != negated
+}

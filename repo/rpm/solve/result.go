@@ -1,0 +1,166 @@
+package solve
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+
+	"pgbundle/repo/rpm"
+)
+
+// Result is a closure. Its methods may be called from many goroutines.
+type Result struct {
+	// Packages is what is to be installed, by name, architecture and id.
+	Packages []rpm.ID
+	// Requested are the packages that were taken for each request.
+	Requested []Taken
+
+	solver *Solver
+	edges  func() map[rpm.ID][]Link
+}
+
+// Taken says which package met a request.
+type Taken struct {
+	Request string
+	Package rpm.ID
+}
+
+// Relation says how a package leads to another.
+type Relation uint8
+
+// The relations, the strongest first.
+const (
+	Request    Relation = iota // a request meant the package
+	Requires                   // another package requires it
+	Recommends                 // another package recommends it
+	Supplements                // it supplements another package
+)
+
+// String gives the verb of a relation.
+func (r Relation) String() string {
+	return [...]string{"requested", "requires", "recommends", "is supplemented by"}[r]
+}
+
+// Link says that By leads to Package, by the dependency Dep. For a request By is
+// 0 and Request says which.
+type Link struct {
+	Package  rpm.ID
+	By       rpm.ID
+	Relation Relation
+	Dep      rpm.Dep
+	Request  string
+}
+
+// result reads the answer off a finished search.
+func (x *search) result() *Result {
+	r := &Result{solver: x.Solver}
+	for _, d := range x.decisions {
+		if id := rpm.ID(d.lit); id > rpm.System {
+			r.Packages = append(r.Packages, id)
+		}
+	}
+	slices.SortFunc(r.Packages, x.compareNames)
+	for i := range x.goal.jobs {
+		for _, id := range x.goal.jobs[i].candidates {
+			if x.installed(id) {
+				r.Requested = append(r.Requested, Taken{x.goal.jobs[i].request, id})
+			}
+		}
+	}
+	r.edges = sync.OnceValue(r.findEdges)
+	return r
+}
+
+func (s *Solver) compareNames(a, b rpm.ID) int {
+	p, q := &s.info[a], &s.info[b]
+	return cmp.Or(
+		strings.Compare(s.pool.String(p.name), s.pool.String(q.name)),
+		strings.Compare(s.pool.String(p.arch), s.pool.String(q.arch)),
+		cmp.Compare(a, b),
+	)
+}
+
+// WantedBy lists what leads to a package: requests first, then packages in the
+// order of Packages.
+func (r *Result) WantedBy(id rpm.ID) []Link { return r.edges()[id] }
+
+// Why returns the shortest chain from a request to a package, the request first.
+// It is empty for a package that is not in the result.
+func (r *Result) Why(id rpm.ID) []Link {
+	// Breadth first from the package back to a request, strong links first.
+	next := map[rpm.ID]Link{} // by requirer: the link that goes on from it
+	queue := []rpm.ID{id}
+	seen := map[rpm.ID]bool{id: true}
+	for len(queue) > 0 {
+		at := queue[0]
+		queue = queue[1:]
+		for _, link := range r.edges()[at] {
+			if link.Relation == Request {
+				chain := []Link{link}
+				for at != id {
+					chain = append(chain, next[at])
+					at = next[at].Package
+				}
+				return chain
+			}
+			if !seen[link.By] {
+				seen[link.By] = true
+				next[link.By] = link
+				queue = append(queue, link.By)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Result) findEdges() map[rpm.ID][]Link {
+	s := r.solver
+	in := newIDSet(s.pool.Len())
+	for _, id := range r.Packages {
+		in.add(id)
+	}
+	edges := make(map[rpm.ID][]Link, len(r.Packages))
+	add := func(l Link) {
+		if l.By != l.Package && in.has(l.Package) {
+			edges[l.Package] = append(edges[l.Package], l)
+		}
+	}
+	for _, t := range r.Requested {
+		add(Link{Package: t.Package, Relation: Request, Request: t.Request})
+	}
+	for _, id := range r.Packages {
+		pkg := s.pool.Package(id)
+		for _, d := range pkg.Requires {
+			for _, q := range s.meets(d, id) {
+				add(Link{Package: q, By: id, Relation: Requires, Dep: d})
+			}
+		}
+	}
+	for _, id := range r.Packages {
+		pkg := s.pool.Package(id)
+		for _, d := range pkg.Recommends {
+			for _, q := range s.meets(d, id) {
+				add(Link{Package: q, By: id, Relation: Recommends, Dep: d})
+			}
+		}
+		for _, d := range pkg.Supplements {
+			for _, q := range s.meets(d, id) {
+				if in.has(q) {
+					add(Link{Package: id, By: q, Relation: Supplements, Dep: d})
+				}
+			}
+		}
+	}
+	return edges
+}
+
+// meets returns the packages that a dependency of a package could bring: its
+// positive parts, none when the package meets it by itself.
+func (s *Solver) meets(d rpm.Dep, by rpm.ID) []rpm.ID {
+	providers := s.pool.Providers(d)
+	if slices.Contains(providers, by) {
+		return nil
+	}
+	return providers
+}

@@ -1,0 +1,228 @@
+package solve
+
+import (
+	"slices"
+
+	"pgbundle/repo/rpm"
+)
+
+// wished knows what the installed packages recommend and suggest. Marks are
+// numbers of the reading they belong to, so that starting anew is cheap.
+type wished struct {
+	recommended, suggested []uint32
+	reading                uint32
+	complex                []rpm.ID // installed packages with complex wishes
+}
+
+func newWished(n int) wished {
+	return wished{recommended: make([]uint32, n), suggested: make([]uint32, n)}
+}
+
+func (w *wished) recommends(id rpm.ID) bool { return w.recommended[id] == w.reading }
+func (w *wished) suggests(id rpm.ID) bool   { return w.suggested[id] == w.reading }
+
+// readWishes brings the marks up to the last decision.
+func (x *search) readWishes() {
+	w := &x.wished
+	if x.wishesStale {
+		x.wishesStale = false
+		x.wishesRead = 0
+		w.reading++
+		w.complex = w.complex[:0]
+	}
+	if x.wishesRead == len(x.decisions) {
+		return
+	}
+	for ; x.wishesRead < len(x.decisions); x.wishesRead++ {
+		if id := x.decisions[x.wishesRead].lit; id > 0 {
+			c := x.of(rpm.ID(id))
+			rich := x.markPlain(c.recommends, w.recommended)
+			if x.markPlain(c.suggests, w.suggested) || rich {
+				w.complex = append(w.complex, rpm.ID(id))
+			}
+		}
+	}
+	for _, id := range w.complex {
+		x.markBlocks(x.of(id).recommends, w.recommended)
+		x.markBlocks(x.of(id).suggests, w.suggested)
+	}
+}
+
+// markPlain marks the providers of wishes; true when some are complex.
+func (x *search) markPlain(list []wish, marks []uint32) (rich bool) {
+	for _, w := range list {
+		rich = rich || w.blocks != nil
+		for _, p := range w.providers {
+			marks[p] = x.wished.reading
+		}
+	}
+	return rich
+}
+
+// markBlocks marks the positive literals of the blocks whose conditions hold.
+func (x *search) markBlocks(list []wish, marks []uint32) {
+	for _, w := range list {
+		for _, block := range w.blocks {
+			if !x.conditionsHold(block) {
+				continue
+			}
+			for _, l := range block {
+				if l > 0 {
+					marks[l] = x.wished.reading
+				}
+			}
+		}
+	}
+}
+
+// conditionsHold reports whether all negative literals of a block are false.
+func (x *search) conditionsHold(block []lit) bool {
+	for _, l := range block {
+		if l > 0 {
+			break // ascending
+		}
+		if !x.isFalse(l) {
+			return false
+		}
+	}
+	return true
+}
+
+// unmet appends the undecided candidates of a wish that nothing installed
+// meets, leaving out what skip says.
+func (x *search) unmet(to []rpm.ID, w *wish, skip func(rpm.ID) bool) []rpm.ID {
+	if w.blocks == nil {
+		if slices.ContainsFunc(w.providers, x.installed) {
+			return to
+		}
+		for _, p := range w.providers {
+			if x.open(p) && !skip(p) {
+				to = append(to, p)
+			}
+		}
+		return to
+	}
+	for _, block := range w.blocks {
+		if !x.conditionsHold(block) || slices.ContainsFunc(block, x.isPositiveTrue) {
+			continue
+		}
+		for _, l := range block {
+			if l > 0 && x.level[l] == 0 && !skip(rpm.ID(l)) {
+				to = append(to, rpm.ID(l))
+			}
+		}
+	}
+	return to
+}
+
+func (x *search) isPositiveTrue(l lit) bool { return l > 0 && x.level[l] > 0 }
+
+// decideWeak installs what is recommended and what supplements, when every rule
+// is met. more says that it did something, so that the rules are to be looked at
+// again.
+func (x *search) decideWeak(level int32) (after int32, more bool) {
+	wanted, supplementing := x.weakCandidates()
+	switch len(wanted) {
+	case 0:
+		return level, false
+	case 1:
+		return x.decidePropagate(level, lit(wanted[0])), true
+	}
+	wanted = x.filter(wanted, modeRecommend)
+	x.best.clear()
+	for _, id := range wanted {
+		x.best.add(id)
+	}
+	decided := len(x.decisions)
+	after, ok := x.installSupplementing(level, keep(supplementing, x.best.has))
+	if !ok || len(x.decisions) < decided {
+		return after, true
+	}
+	return x.installRecommended(after, decided), true
+}
+
+// weakCandidates returns the packages that are recommended or supplement, and
+// the latter apart.
+func (x *search) weakCandidates() (wanted, supplementing []rpm.ID) {
+	x.best.clear()
+	isNew := func(id rpm.ID) bool {
+		if x.best.has(id) {
+			return false
+		}
+		x.best.add(id)
+		return true
+	}
+	x.involved.ascending(func(id rpm.ID) {
+		c := x.of(id)
+		switch {
+		case x.installed(id):
+			for i := range c.recommends {
+				x.open2 = x.unmet(x.open2[:0], &c.recommends[i], x.nothing)
+				for _, p := range x.open2 {
+					if isNew(p) {
+						wanted = append(wanted, p)
+					}
+				}
+			}
+		case x.open(id) && len(c.supplements) > 0 && x.info[id].installable:
+			if x.supplements(id) && !x.otherBuildInstalled(id) {
+				supplementing = append(supplementing, id)
+			}
+		}
+	})
+	for _, id := range supplementing {
+		if isNew(id) {
+			wanted = append(wanted, id)
+		}
+	}
+	return wanted, supplementing
+}
+
+func (x *search) nothing(rpm.ID) bool { return false }
+
+// otherBuildInstalled reports whether a build of the same name for another
+// architecture is installed; for packages that may be there several times, any.
+func (x *search) otherBuildInstalled(id rpm.ID) bool {
+	me := &x.info[id]
+	return slices.ContainsFunc(x.pool.ByName(me.name), func(q rpm.ID) bool {
+		return x.installed(q) && (x.info[q].arch != me.arch || me.multiversion)
+	})
+}
+
+// installSupplementing decides packages one by one; false when a conflict threw
+// it back.
+func (x *search) installSupplementing(level int32, ids []rpm.ID) (int32, bool) {
+	for _, id := range x.filter(ids, modeSupplement) {
+		if !x.open(id) {
+			continue
+		}
+		before := level
+		if level = x.decidePropagate(level, lit(id)); level <= before {
+			return level, false
+		}
+	}
+	return level, true
+}
+
+// installRecommended walks the first decisions, so many as were there before
+// this phase, and decides one of the best candidates of each Recommends.
+func (x *search) installRecommended(level int32, decided int) int32 {
+	notBest := func(p rpm.ID) bool { return !x.best.has(p) }
+	for n := 0; n < decided; n++ {
+		id := x.decisions[n].lit
+		if id < 0 {
+			continue
+		}
+		for i := range x.of(rpm.ID(id)).recommends {
+			x.open2 = x.unmet(x.open2[:0], &x.of(rpm.ID(id)).recommends[i], notBest)
+			if len(x.open2) == 0 {
+				continue
+			}
+			before := level
+			if level = x.choose(level, x.open2); level <= before || len(x.decisions) < decided {
+				return level
+			}
+		}
+	}
+	return level
+}

@@ -1,0 +1,94 @@
+#!/usr/bin/python3
+"""Answer goals with the real dnf: the oracle of repo/rpm/solve.
+
+Reads goals as JSON lines from standard input and prints one JSON line each:
+
+    {"requests": ["haproxy", "glibc-2.34-100.el9.i686"], "weak": false, "best": true}
+    {"packages": ["acl-2.3.1-3.el9.x86_64@baseos", ...]}      or  {"error": "..."}
+
+A request is resolved as `dnf install` resolves its arguments. The install root
+is empty. Repositories are given in configuration order:
+
+    dnf_goals.py --repo baseos=/path/to/baseos --repo appstream=/path,priority=10 < goals
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+
+import dnf
+import dnf.goal
+import hawkey
+
+
+def open_base(options):
+    conf = dnf.conf.Conf()
+    state = options.state or tempfile.mkdtemp(prefix="dnf-goals-")
+    for folder in ("root", "cache", "log", "persist", "modules", "defaults"):
+        os.makedirs(os.path.join(state, folder), exist_ok=True)
+    conf.installroot = os.path.join(state, "root")
+    conf.cachedir = os.path.join(state, "cache")
+    conf.logdir = os.path.join(state, "log")
+    conf.persistdir = os.path.join(state, "persist")
+    conf.modulesdir = os.path.join(state, "modules")
+    conf.moduledefaultsdir = os.path.join(state, "defaults")
+    conf.module_platform_id = "platform:el9"
+    conf.substitutions["arch"] = options.arch
+    conf.substitutions["basearch"] = options.arch
+    conf.substitutions["releasever"] = "9"
+    conf.plugins = False
+    conf.obsoletes = True
+    conf.multilib_policy = "best"
+    if options.exclude:
+        conf.excludepkgs = options.exclude
+    base = dnf.Base(conf)
+    for text in options.repo:
+        repo_id, _, rest = text.partition("=")
+        folder, *settings = rest.split(",")
+        repo = dnf.repo.Repo(repo_id, conf)
+        repo.baseurl = ["file://" + os.path.abspath(folder)]
+        repo.gpgcheck = False
+        for setting in settings:
+            key, _, value = setting.partition("=")
+            setattr(repo, key, int(value) if value.isdigit() else value)
+        base.repos.add(repo)
+    base.fill_sack(load_system_repo=False)
+    return base
+
+
+def answer(base, goal):
+    base._goal = dnf.goal.Goal(base.sack)
+    for request in goal["requests"]:
+        try:
+            base.install(request, strict=True)
+        except dnf.exceptions.Error as err:
+            return {"error": str(err)}
+    solved = base._goal.run(
+        force_best=goal.get("best", True),
+        ignore_weak_deps=not goal.get("weak", False),
+    )
+    if not solved:
+        problems = base._goal.problem_rules()
+        return {"error": "; ".join(" / ".join(p) for p in problems) or "unresolvable"}
+    installs = base._goal.list_installs()
+    return {"packages": sorted("%s@%s" % (p, p.reponame) for p in installs)}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repo", action="append", default=[], help="ID=FOLDER[,key=value...]")
+    parser.add_argument("--arch", default="x86_64")
+    parser.add_argument("--exclude", action="append", default=[])
+    parser.add_argument("--state", help="folder for caches; default: a new one")
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    base = open_base(options)
+    for line in sys.stdin:
+        print(json.dumps(answer(base, json.loads(line))), flush=False)
+
+
+if __name__ == "__main__":
+    main()
