@@ -90,6 +90,9 @@ type Source struct {
 	Role SourceRole `yaml:"role"`
 	URLs []string   `yaml:"urls"` // without credentials
 	Keys []Key      `yaml:"keys,omitempty"`
+	// Unsigned says that somebody chose to take packages from here without a
+	// signature (gpgcheck=0); their digests are checked all the same.
+	Unsigned bool `yaml:"unsigned,omitempty"`
 }
 
 // Lock fixes exactly what a spec resolved to.

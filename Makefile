@@ -1,0 +1,36 @@
+# Everything a contributor runs. Each target installs what it needs.
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS     := -s -w -X main.version=$(VERSION)
+
+.PHONY: build demo test lint oracle bench fuzz e2e docs clean
+build: ## the static binary, bin/pgbundle
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/pgbundle ./cmd/pgbundle
+
+demo: ## a newcomer's first run: hermetic, no root
+	scripts/demo.sh
+
+test: ## everything hermetic
+	$(GO) test ./...
+
+lint: ## gofmt, vet for Linux and macOS, staticcheck, shellcheck
+	scripts/lint.sh $(STATICCHECK)
+
+oracle: ## compare with the real tools: dnf, createrepo_c, rpm, pip, tar, minisign
+	scripts/oracle.sh
+
+bench: ## ratios against the real tools, written to docs/benchmarks.md
+	scripts/bench.sh
+
+fuzz: ## every fuzz target for FUZZTIME each (default 5m)
+	scripts/fuzz.sh $${FUZZTIME:-5m}
+
+e2e: ## the real world: a real RPM distribution, wheels and collections; needs root
+	scripts/e2e.sh
+
+docs: build ## the reference, from the commands' own help
+	bin/pgbundle docs > docs/reference.md
+
+clean:
+	rm -rf bin .testbed

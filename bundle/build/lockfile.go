@@ -1,0 +1,120 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/google/renameio/v2"
+
+	"pgbundle/bundle"
+	"pgbundle/manifest"
+)
+
+// maxLock bounds a lock file, in bytes.
+const maxLock = 32 << 20
+
+// Resolution is a lock with what a person should know of it.
+type Resolution struct {
+	Lock *manifest.Lock
+	Plan Plan
+}
+
+// ReadLock reads a lock file, or the lock inside a bundle.
+func ReadLock(path string) (*manifest.Lock, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read lock: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read lock %s: %w", path, err)
+	}
+	magic := make([]byte, 2)
+	if n, _ := io.ReadFull(f, magic); info.IsDir() || n == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
+		b, err := bundle.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read lock of bundle %s: %w", path, err)
+		}
+		defer b.Close()
+		return &b.Manifest().Lock, nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("read lock %s: %w", path, err)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxLock+1))
+	if err != nil {
+		return nil, fmt.Errorf("read lock %s: %w", path, err)
+	}
+	if len(data) > maxLock {
+		return nil, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("read lock %s: longer than %d bytes", path, maxLock))
+	}
+	lock, err := manifest.ParseLock(data)
+	if err != nil {
+		return nil, fmt.Errorf("read lock %s: %w", path, err)
+	}
+	return lock, nil
+}
+
+// WriteLock writes a lock file, whole or not at all.
+func WriteLock(path string, lock *manifest.Lock) error {
+	data, err := lock.Marshal()
+	if err != nil {
+		return fmt.Errorf("write lock %s: %w", path, err)
+	}
+	if err := renameio.WriteFile(path, data, 0o644); err != nil {
+		return fmt.Errorf("write lock %s: %w", path, err)
+	}
+	return nil
+}
+
+// Fits reports whether a lock still is what the spec wants, and if not why. No
+// lock does not fit.
+func (o Options) Fits(lock *manifest.Lock) (bool, string, error) {
+	if lock == nil {
+		return false, "there is none", nil
+	}
+	digest, err := o.Spec.Digest()
+	if err != nil {
+		return false, "", err
+	}
+	if lock.Spec != digest {
+		return false, "it was made for another spec", nil
+	}
+	return true, "", nil
+}
+
+// Locked is the resolution that a lock fixes.
+func (o Options) Locked(lock *manifest.Lock) *Resolution {
+	return &Resolution{Lock: lock, Plan: PlanOf(lock, o.cached)}
+}
+
+func (o Options) cached(sha256 string) bool {
+	_, ok := o.Fetch.Cached(sha256)
+	return ok
+}
+
+// errProgram says that a lock fixes another pgbundle than the one at hand.
+var errProgram = errors.New("the lock fixes another pgbundle than this one")
+
+// withProgram checks that the program at hand is the one that the lock fixes.
+// Where nobody insists on the lock, the lock that is returned has the program
+// at hand instead.
+func (o Options) withProgram(lock *manifest.Lock, program manifest.Artifact) (*manifest.Lock, error) {
+	i := slices.IndexFunc(lock.Artifacts, func(a manifest.Artifact) bool { return a.Kind == manifest.Program })
+	if i < 0 || lock.Artifacts[i].SHA256 == program.SHA256 {
+		return lock, nil
+	}
+	if o.Exact {
+		return nil, fmt.Errorf("%w: it wants version %s, sha256 %s: name that file with --node-binary, or resolve anew with pgbundle lock",
+			errProgram, lock.Artifacts[i].Version, lock.Artifacts[i].SHA256)
+	}
+	renewed := *lock
+	renewed.Artifacts = slices.Clone(lock.Artifacts)
+	renewed.Artifacts[i] = program
+	return &renewed, nil
+}
+

@@ -1,0 +1,149 @@
+package build
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pgbundle/bundle"
+	"pgbundle/manifest"
+)
+
+// Plan is what a build is about to do.
+type Plan struct {
+	Name    string          `json:"name"` // of the bundle's file
+	Target  manifest.Target `json:"target"`
+	Groups  []Group         `json:"contents"`
+	Sources []PlanSource    `json:"sources"`
+	Bytes   int64           `json:"bytes"`   // of all artifacts, as placed
+	ToFetch int64           `json:"toFetch"` // of those that are not in the cache
+	Changes []string        `json:"changes"` // against the lock before
+	Notes   []string        `json:"notes"`   // what a person should know: whose builds, what was passed over
+}
+
+// Group counts the artifacts of one kind.
+type Group struct {
+	Kind  manifest.Kind `json:"kind"`
+	Count int           `json:"count"`
+	Bytes int64         `json:"bytes"`
+}
+
+// PlanSource is a source of the plan and how much comes from it.
+type PlanSource struct {
+	ID    string        `json:"id"`
+	Kind  manifest.Kind `json:"kind"`
+	URL   string        `json:"url"`
+	Count int           `json:"count"`
+	Bytes int64         `json:"bytes"`
+}
+
+// Groups counts the artifacts of a lock by kind, in the order of the kinds.
+func Groups(lock *manifest.Lock) []Group {
+	kinds := []manifest.Kind{manifest.RPM, manifest.Wheel, manifest.Collection, manifest.Release, manifest.Program}
+	groups := make([]Group, 0, len(kinds))
+	for _, kind := range kinds {
+		g := Group{Kind: kind}
+		for _, a := range lock.Artifacts {
+			if a.Kind == kind {
+				g.Count++
+				g.Bytes += a.Size
+			}
+		}
+		if g.Count > 0 {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
+// PlanOf says what building a lock means here; cached reports whether the
+// bytes of a digest are at hand. Artifacts that nothing comes from are left
+// out of the sources.
+func PlanOf(lock *manifest.Lock, cached func(sha256 string) bool) Plan {
+	p := Plan{Target: lock.Target, Groups: Groups(lock)}
+	// A lock that names no bundle is refused when it is built.
+	p.Name, _ = FileName(lock)
+	fetched := map[string]bool{}
+	for _, a := range lock.Artifacts {
+		p.Bytes += a.Size
+		if !fetched[a.From.SHA256] && !cached(a.From.SHA256) {
+			p.ToFetch += max(a.From.Size, 0)
+		}
+		fetched[a.From.SHA256] = true
+	}
+	for _, s := range lock.Sources {
+		line := PlanSource{ID: s.ID, Kind: s.Kind}
+		if len(s.URLs) > 0 {
+			line.URL = s.URLs[0]
+		}
+		for _, a := range lock.Artifacts {
+			if a.From.Source == s.ID {
+				line.Count++
+				line.Bytes += a.Size
+			}
+		}
+		p.Sources = append(p.Sources, line)
+	}
+	return p
+}
+
+// FileName is the name of the bundle that a lock makes.
+func FileName(lock *manifest.Lock) (string, error) {
+	var postgres, etcd string
+	for _, r := range lock.Requests {
+		if version, ok := strings.CutPrefix(r.Want, "etcd=="); ok && r.Kind == manifest.Release {
+			etcd = version
+		}
+		name, isServer := strings.CutSuffix(r.Want, "-server")
+		if major, ok := strings.CutPrefix(name, "postgresql"); ok && isServer && r.Kind == manifest.RPM {
+			postgres = major
+		}
+	}
+	return bundle.FileName(postgres, etcd, lock.Target, "full")
+}
+
+// Changes says what a new lock changes against an old one, a line each: "+"
+// came, "-" went, "~" has another version or other bytes. No old lock, no
+// changes.
+func Changes(old, new *manifest.Lock) []string {
+	if old == nil {
+		return nil
+	}
+	type key struct {
+		kind manifest.Kind
+		name string
+		arch string
+		dir  string
+	}
+	index := func(l *manifest.Lock) map[key]manifest.Artifact {
+		m := make(map[key]manifest.Artifact, len(l.Artifacts))
+		for _, a := range l.Artifacts {
+			k := key{kind: a.Kind, name: a.Name, dir: folder(a.Path)}
+			if a.Kind == manifest.RPM {
+				k.arch = a.Arch
+			}
+			m[k] = a
+		}
+		return m
+	}
+	before, after := index(old), index(new)
+	var lines []string
+	for k, a := range after {
+		b, was := before[k]
+		switch {
+		case !was:
+			lines = append(lines, fmt.Sprintf("+ %s %s %s", a.Kind, a.Name, a.Version))
+		case a.Version != b.Version:
+			lines = append(lines, fmt.Sprintf("~ %s %s %s, was %s", a.Kind, a.Name, a.Version, b.Version))
+		case a.SHA256 != b.SHA256:
+			lines = append(lines, fmt.Sprintf("~ %s %s %s, other bytes", a.Kind, a.Name, a.Version))
+		}
+	}
+	for k, b := range before {
+		if _, is := after[k]; !is {
+			lines = append(lines, fmt.Sprintf("- %s %s %s", b.Kind, b.Name, b.Version))
+		}
+	}
+	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[2:], b[2:]) })
+	return slices.Compact(lines)
+}

@@ -1,0 +1,198 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"pgbundle/manifest"
+	"pgbundle/repo"
+	"pgbundle/repo/fetch"
+	"pgbundle/repo/galaxy"
+	"pgbundle/repo/pypi"
+)
+
+// Resolve turns the spec of the options into a new lock. Old is the lock
+// before, for saying what changed; it may be nil. All kinds are resolved even
+// when one fails, and all failures are returned.
+func Resolve(ctx context.Context, o Options, old *manifest.Lock) (*Resolution, error) {
+	o.WithKeys = true
+	o.Progress.Stage("resolve", 0)
+	digest, err := o.Spec.Digest()
+	if err != nil {
+		return nil, err
+	}
+	lock := &manifest.Lock{
+		Version: manifest.Version, Spec: digest, Target: o.Spec.MachineTarget(),
+		Requests: o.Spec.Requests(), Constraints: o.Spec.ConstraintRequests(),
+	}
+	r := &resolving{options: o, lock: lock}
+	var wg sync.WaitGroup
+	for _, kind := range []func(context.Context) error{r.rpms, r.wheelsAndCollections, r.release, r.program} {
+		wg.Go(func() { r.fail(kind(ctx)) })
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(r.errs...); err != nil {
+		return nil, err
+	}
+	if err := r.finish(); err != nil {
+		return nil, err
+	}
+	plan := PlanOf(lock, o.cached)
+	plan.Changes = Changes(old, lock)
+	slices.Sort(r.notes)
+	plan.Notes = append(slices.Clone(o.Notes), slices.Compact(r.notes)...)
+	return &Resolution{Lock: lock, Plan: plan}, nil
+}
+
+// resolving gathers the answers of all kinds.
+type resolving struct {
+	options Options
+	lock    *manifest.Lock
+	clock   newest
+
+	mu    sync.Mutex
+	errs  []error
+	notes []string
+}
+
+func (r *resolving) fail(err error) {
+	if err == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.errs = append(r.errs, err)
+}
+
+func (r *resolving) note(text string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notes = append(r.notes, text)
+}
+
+// ask resolves one request and keeps its answer.
+func (r *resolving) ask(ctx context.Context, request repo.Source) ([]manifest.Artifact, error) {
+	artifacts, err := request.Resolve(ctx, r.lock.Target)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lock.Artifacts = append(r.lock.Artifacts, artifacts...)
+	return artifacts, nil
+}
+
+func (r *resolving) source(s manifest.Source) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lock.Sources = append(r.lock.Sources, s)
+}
+
+func (r *resolving) rpms(ctx context.Context) error {
+	rpms, err := OpenRPMs(ctx, r.options)
+	if err != nil {
+		return err
+	}
+	wants := slices.DeleteFunc(slices.Clone(r.lock.Requests), func(q manifest.Request) bool { return q.Kind != manifest.RPM })
+	if _, err := r.ask(ctx, rpmRequest{rpms: rpms, wants: wants, weak: r.options.Spec.WeakDeps}); err != nil {
+		return err
+	}
+	for _, l := range rpms.loaded {
+		s := rpms.sources[l.ID]
+		r.source(s)
+		if s.Unsigned {
+			r.note(fmt.Sprintf("repository %s: its packages are taken without a signature (gpgcheck=0)", s.ID))
+		}
+	}
+	r.clock.see(rpms.clock.time)
+	return nil
+}
+
+// wheelsAndCollections resolves both wheelhouses and then, for the ansible-core
+// that was found, the collections.
+func (r *resolving) wheelsAndCollections(ctx context.Context) error {
+	index, err := pypi.Open(r.options.Fetch, r.options.Sources.IndexURL)
+	if err != nil {
+		return fmt.Errorf("open package index: %w", err)
+	}
+	var errs []error
+	core := ""
+	for _, role := range []manifest.Role{manifest.TargetNode, manifest.Control} {
+		artifacts, err := r.ask(ctx, wheelhouseRequest{
+			index: index, client: r.options.Fetch, role: role, clock: &r.clock, note: r.note,
+			wants: wanted(r.lock.Requests, manifest.Wheel, role), constraints: wanted(r.lock.Constraints, manifest.Wheel, role),
+		})
+		if err != nil {
+			errs = append(errs, err)
+		}
+		for _, a := range artifacts {
+			if a.Name == "ansible-core" {
+				core = a.Version
+			}
+		}
+	}
+	r.source(manifest.Source{ID: indexSource, Kind: manifest.Wheel, Role: manifest.Provides, URLs: []string{address(r.options.Sources.IndexURL)}})
+	if core != "" {
+		errs = append(errs, r.collections(ctx, core))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *resolving) collections(ctx context.Context, core string) error {
+	server, err := galaxy.Open(ctx, r.options.Fetch, r.options.Sources.GalaxyURL)
+	if err != nil {
+		return err
+	}
+	_, err = r.ask(ctx, collectionRequest{
+		server: server, wants: wanted(r.lock.Requests, manifest.Collection, ""), core: core, clock: &r.clock, note: r.note,
+	})
+	r.source(manifest.Source{ID: galaxySource, Kind: manifest.Collection, Role: manifest.Provides, URLs: []string{address(r.options.Sources.GalaxyURL)}})
+	return err
+}
+
+func (r *resolving) release(ctx context.Context) error {
+	_, err := r.ask(ctx, r.options.etcdRequest(r.note))
+	var urls []string
+	for _, u := range r.options.Sources.EtcdURLs {
+		urls = append(urls, address(u))
+	}
+	r.source(manifest.Source{ID: etcdSource, Kind: manifest.Release, Role: manifest.Provides, URLs: urls})
+	return err
+}
+
+func (r *resolving) program(ctx context.Context) error {
+	a, err := r.options.Program.artifact(ctx, r.options.Fetch, r.lock.Target.Arch)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.lock.Artifacts = append(r.lock.Artifacts, a)
+	r.mu.Unlock()
+	r.source(manifest.Source{ID: programSource, Kind: manifest.Program, Role: manifest.Provides})
+	return nil
+}
+
+// address is a URL as a lock may hold it: without user, password and query.
+func address(u string) string { return fetch.Redact(u) }
+
+// finish puts everything in order and dates the lock.
+func (r *resolving) finish() error {
+	slices.SortFunc(r.lock.Artifacts, func(a, b manifest.Artifact) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(r.lock.Sources, func(a, b manifest.Source) int { return strings.Compare(a.ID, b.ID) })
+	r.lock.Time = r.clock.time.UTC().Truncate(time.Second)
+	if !r.options.Epoch.IsZero() {
+		r.lock.Time = r.options.Epoch
+	}
+	if err := r.lock.Validate(); err != nil {
+		return fmt.Errorf("what was resolved cannot go into one bundle: %w", err)
+	}
+	return nil
+}

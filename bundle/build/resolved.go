@@ -1,0 +1,128 @@
+package build
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"pgbundle/manifest"
+	"pgbundle/repo/galaxy"
+	"pgbundle/repo/pypi"
+)
+
+// Resolved is one file of an answer.
+type Resolved struct {
+	NEVRA    string   `json:"nevra,omitempty"` // packages only
+	Name     string   `json:"name"`
+	Version  string   `json:"version"`
+	Arch     string   `json:"arch,omitempty"`
+	File     string   `json:"file"`
+	Size     int64    `json:"size"` // bytes; -1 when nobody tells
+	SHA256   string   `json:"sha256"`
+	Source   string   `json:"source,omitempty"`
+	WantedBy []string `json:"wantedBy"`
+}
+
+// ResolveWheels resolves requirements for the spec's interpreter on the nodes.
+func ResolveWheels(ctx context.Context, o Options, wants, constraints []string) ([]Resolved, error) {
+	index, err := pypi.Open(o.Fetch, o.Sources.IndexURL)
+	if err != nil {
+		return nil, fmt.Errorf("open package index: %w", err)
+	}
+	res, err := pypi.Resolve(ctx, index, wants, constraints, pythonTarget(o.Spec.MachineTarget(), manifest.TargetNode))
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Resolved, len(res.Files))
+	for i, c := range res.Files {
+		list[i] = Resolved{Name: c.Name, Version: c.Version, File: c.Filename, Size: c.Size, SHA256: c.SHA256, WantedBy: c.WantedBy}
+	}
+	return list, nil
+}
+
+// ResolveCollections resolves collections for an ansible-core.
+func ResolveCollections(ctx context.Context, o Options, wants []string, core string) ([]Resolved, error) {
+	server, err := galaxy.Open(ctx, o.Fetch, o.Sources.GalaxyURL)
+	if err != nil {
+		return nil, err
+	}
+	res, err := galaxy.Resolve(ctx, server, wants, core)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Resolved, len(res.Collections))
+	for i, c := range res.Collections {
+		list[i] = Resolved{Name: c.Name.String(), Version: c.Version, File: c.Filename, Size: c.Size, SHA256: c.SHA256, WantedBy: c.WantedBy}
+	}
+	return list, nil
+}
+
+// WhyResolved returns the chains from each file of a name up to a request.
+func WhyResolved(list []Resolved, name string) [][]string {
+	wants := make(map[string][]string, len(list))
+	for _, r := range list {
+		wants[r.Name] = r.WantedBy
+	}
+	var chains [][]string
+	for _, r := range list {
+		if r.Name == name || r.NEVRA == name || r.File == name {
+			chains = append(chains, append([]string{r.Name + " " + r.Version}, chain(r.Name, wants)...))
+		}
+	}
+	return chains
+}
+
+// inOrder works on names with jobs goroutines and uses the results in the order
+// of the names, each as soon as it and all before it are there.
+func inOrder[T any](ctx context.Context, jobs int, names []string, work func(string) (T, error), use func(string, T, error) error) error {
+	type result struct {
+		value T
+		err   error
+	}
+	jobs = max(jobs, 1)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	slots := make(chan chan result, 64*jobs)
+	tasks := make(chan func())
+	var wg sync.WaitGroup
+	for range jobs {
+		wg.Go(func() {
+			for task := range tasks {
+				task()
+			}
+		})
+	}
+	go func() {
+		defer close(slots)
+		defer close(tasks)
+		for _, name := range names {
+			slot := make(chan result, 1)
+			select {
+			case slots <- slot:
+			case <-ctx.Done():
+				return
+			}
+			tasks <- func() {
+				value, err := work(name)
+				slot <- result{value, err}
+			}
+		}
+	}()
+	defer wg.Wait()
+	i := 0
+	for slot := range slots {
+		r := <-slot
+		if ctx.Err() != nil {
+			continue // drain: the workers are about to stop
+		}
+		if err := use(names[i], r.value, r.err); err != nil {
+			cancel()
+			for rest := range slots {
+				<-rest
+			}
+			return err
+		}
+		i++
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,320 @@
+package build
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"pgbundle/manifest"
+	"pgbundle/repo"
+	"pgbundle/repo/fetch"
+	"pgbundle/repo/galaxy"
+	"pgbundle/repo/pypi"
+	"pgbundle/repo/rpm/dnfconf"
+	"pgbundle/repo/rpm/pkgfile"
+	"pgbundle/repo/rpm/repomd"
+)
+
+// Sources are the places that a spec names.
+type Sources struct {
+	Repos     []dnfconf.Repo
+	Explicit  map[string]bool // ids of repositories that were given by address
+	IndexURL  string
+	GalaxyURL string
+	EtcdURLs  []string
+	// Credentials are those that stood in the addresses or the repositories'
+	// configuration. The addresses above hold none.
+	Credentials []fetch.Credential
+}
+
+// Host is what the host's own configuration says, for a spec that leaves a
+// place open.
+type Host struct {
+	EL    bool  // an EL system: its own repositories are the default
+	Repos fs.FS // /etc/yum.repos.d
+	Vars  fs.FS // /etc/dnf/vars
+}
+
+// FindSources turns what a spec names into places. The second result are
+// sentences for the plan: whose builds these are.
+func FindSources(s Spec, host Host) (Sources, []string, error) {
+	src := Sources{Explicit: map[string]bool{}}
+	src.IndexURL = src.clean(s.IndexURL)
+	src.GalaxyURL = src.clean(cmp.Or(s.GalaxyURL, galaxyServer))
+	for _, u := range s.EtcdURLs {
+		src.EtcdURLs = append(src.EtcdURLs, src.clean(u))
+	}
+	if len(src.EtcdURLs) == 0 {
+		src.EtcdURLs = etcdReleases
+	}
+	sets := s.Repos
+	var notes []string
+	switch {
+	case len(sets) > 0 || len(s.Repositories) > 0:
+	case host.EL:
+		sets = []string{"host"}
+	default:
+		sets = []string{"rocky"}
+		notes = append(notes, "the packages are Rocky Linux's builds, and EPEL's and PGDG's; --repos names others")
+	}
+	var errs []error
+	for _, set := range sets {
+		repos, err := s.reposOf(set, host)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("repositories %s: %w", set, err))
+		}
+		for _, r := range repos {
+			if r.Enabled && !slices.ContainsFunc(src.Repos, func(have dnfconf.Repo) bool { return have.ID == r.ID }) {
+				src.Repos = append(src.Repos, r)
+			}
+		}
+	}
+	errs = append(errs, src.place(s)...)
+	for _, r := range src.Repos {
+		src.Credentials = append(src.Credentials, credentials(r)...)
+	}
+	return src, notes, errors.Join(errs...)
+}
+
+// SetIndex names the Python package index.
+func (src *Sources) SetIndex(address string) { src.IndexURL = src.clean(address) }
+
+// clean makes a folder's address absolute, and keeps the user and password of a
+// URL apart from it.
+func (src *Sources) clean(address string) string {
+	if address == "" {
+		return ""
+	}
+	if !strings.Contains(address, "://") {
+		if path, err := filepath.Abs(address); err == nil {
+			return path
+		}
+		return address
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil {
+		return strings.TrimRight(address, "/")
+	}
+	password, _ := u.User.Password()
+	user := u.User.Username()
+	u.User = nil
+	clean := strings.TrimRight(u.String(), "/")
+	src.Credentials = append(src.Credentials, fetch.Credential{Scope: clean, User: user, Password: password})
+	return clean
+}
+
+// credentials are those of a repository's configuration, for each of its
+// addresses.
+func credentials(r dnfconf.Repo) []fetch.Credential {
+	if r.Credentials.Username == "" {
+		return nil
+	}
+	var list []fetch.Credential
+	for _, scope := range append([]string{r.Metalink, r.Mirrorlist}, r.BaseURLs...) {
+		if scope != "" {
+			list = append(list, fetch.Credential{Scope: scope, User: r.Credentials.Username, Password: r.Credentials.Password})
+		}
+	}
+	return list
+}
+
+// reposOf reads one set: a built-in one, the host's, or a file.
+func (s Spec) reposOf(set string, host Host) ([]dnfconf.Repo, error) {
+	target := s.MachineTarget()
+	vars := dnfconf.NewVars(target.Release, target.Arch)
+	if host.Vars != nil {
+		if err := vars.Read(host.Vars); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case slices.Contains(dnfconf.BuiltinSets(), set):
+		major, err := strconv.Atoi(s.PostgreSQL)
+		if err != nil {
+			return nil, err // Check refused it before
+		}
+		return dnfconf.BuiltinSet(set, target, major)
+	case set == "host":
+		return dnfconf.ReadDir(host.Repos, vars)
+	}
+	f, err := os.Open(set)
+	if err != nil {
+		return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("neither a set (%s, host) nor a .repo file: %w",
+			strings.Join(dnfconf.BuiltinSets(), ", "), err))
+	}
+	defer f.Close()
+	return dnfconf.Parse(f, vars)
+}
+
+// place puts the repositories that were given by address into the set, in the
+// order of their ids.
+func (src *Sources) place(s Spec) []error {
+	var errs []error
+	var keys []string
+	for _, k := range s.Keys {
+		path, err := filepath.Abs(k)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		keys = append(keys, path)
+	}
+	ids := make([]string, 0, len(s.Repositories))
+	for id := range s.Repositories {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		src.Explicit[id] = true
+		base := src.clean(s.Repositories[id])
+		i := slices.IndexFunc(src.Repos, func(r dnfconf.Repo) bool { return r.ID == id })
+		if i < 0 {
+			src.Repos = append(src.Repos, dnfconf.Repo{
+				ID: id, Name: id, Enabled: true, GPGCheck: true, Priority: 99, Cost: 1000, SSLVerify: true, Role: manifest.Provides,
+			})
+			i = len(src.Repos) - 1
+		}
+		r := &src.Repos[i]
+		r.BaseURLs, r.Mirrorlist, r.Metalink = []string{base}, "", ""
+		if len(keys) > 0 {
+			r.GPGKeys, r.Fingerprints = keys, nil
+		}
+	}
+	return errs
+}
+
+// mirrors are the base addresses of a repository, and what its metalink says of
+// repomd.xml.
+func (o Options) mirrors(ctx context.Context, r dnfconf.Repo) ([]string, []repomd.Checksum, error) {
+	if r.Metalink != "" {
+		res, err := o.Fetch.Get(ctx, []string{r.Metalink}, fetch.GetOptions{MaxBytes: dnfconf.MaxMirrors})
+		if err != nil {
+			return nil, nil, fmt.Errorf("read metalink: %w", err)
+		}
+		link, err := dnfconf.ParseMetalink(res.Body)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read metalink: %w", err)
+		}
+		return first(append(slices.Clone(link.URLs), r.BaseURLs...)), link.Checksums, nil
+	}
+	if r.Mirrorlist == "" || len(r.BaseURLs) > 0 {
+		return r.BaseURLs, nil, nil
+	}
+	res, err := o.Fetch.Get(ctx, []string{r.Mirrorlist}, fetch.GetOptions{MaxBytes: dnfconf.MaxMirrors})
+	if err != nil {
+		return nil, nil, fmt.Errorf("read mirror list: %w", err)
+	}
+	target := o.Spec.MachineTarget()
+	urls, err := dnfconf.ParseMirrorlist(res.Body, dnfconf.NewVars(target.Release, target.Arch))
+	if err != nil {
+		return nil, nil, fmt.Errorf("read mirror list: %w", err)
+	}
+	return first(urls), nil, nil
+}
+
+// first keeps the mirrors that are worth trying: a lock that names hundreds
+// helps nobody.
+func first(urls []string) []string { return urls[:min(len(urls), 8)] }
+
+// keyring fetches the keys of a repository and keeps those that may be trusted:
+// of a built-in repository the one whose fingerprint is built in.
+func (o Options) keyring(ctx context.Context, r dnfconf.Repo) (*pkgfile.Keyring, error) {
+	ring := &pkgfile.Keyring{}
+	var errs []error
+	for _, address := range r.GPGKeys {
+		res, err := o.Fetch.Get(ctx, []string{address}, fetch.GetOptions{MaxBytes: 1 << 20})
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read key: %w", err))
+			continue
+		}
+		keys, err := pkgfile.ParseKeys(res.Body)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read key %s: %w", fetch.Redact(address), err))
+			continue
+		}
+		for _, note := range keys.Notes {
+			o.Progress.Note(fmt.Sprintf("key %s of %s: %s", fetch.Redact(address), r.ID, note))
+		}
+		ring.Merge(keys)
+	}
+	if len(r.Fingerprints) > 0 {
+		known := slices.DeleteFunc(ring.Keys, func(k manifest.Key) bool { return !slices.Contains(r.Fingerprints, k.Fingerprint) })
+		var err error
+		if ring, err = pkgfile.NewKeyring(known); err != nil {
+			return nil, err
+		}
+	}
+	if len(ring.Keys) > 0 || !r.GPGCheck && !r.RepoGPGCheck && len(errs) == 0 {
+		return ring, nil
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if len(r.Fingerprints) > 0 {
+		return nil, manifest.Classify(manifest.ErrSignature,
+			fmt.Errorf("its key file holds none of the keys that are known for it (%s)", strings.Join(r.Fingerprints, ", ")))
+	}
+	return nil, manifest.Classify(manifest.ErrSignature,
+		errors.New("its packages must be signed, and no key is given: name its key with --key FILE, or gpgkey= in a .repo file"))
+}
+
+// detached checks repomd.xml.asc with a ring.
+func detached(ring *pkgfile.Keyring, now time.Time) func([]byte, []byte) error {
+	return func(data, signature []byte) error {
+		_, err := pkgfile.VerifyDetached(data, signature, ring, pkgfile.Policy{Now: now, RefuseSHA1: true, RefuseEdDSA: true})
+		return err
+	}
+}
+
+// sourcesOf gives the sources of a lock their places: where the options name
+// one, there, else where the lock says.
+func (o Options) sourcesOf(ctx context.Context, lock *manifest.Lock) (map[string]repo.Locator, error) {
+	at := map[string]repo.Locator{}
+	var errs []error
+	for _, s := range lock.Sources {
+		urls := s.URLs
+		switch s.Kind {
+		case manifest.RPM:
+			i := slices.IndexFunc(o.Sources.Repos, func(r dnfconf.Repo) bool { return r.ID == s.ID })
+			if i >= 0 && o.Sources.Explicit[s.ID] {
+				urls = o.Sources.Repos[i].BaseURLs
+			}
+			at[s.ID] = fetch.Base{Client: o.Fetch, URLs: urls}
+		case manifest.Wheel:
+			index, err := pypi.Open(o.Fetch, orFirst(o.Sources.IndexURL, urls))
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			at[s.ID] = index
+		case manifest.Collection:
+			server, err := galaxy.Open(ctx, o.Fetch, orFirst(o.Sources.GalaxyURL, urls))
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			at[s.ID] = server
+		case manifest.Release:
+			if len(o.Sources.EtcdURLs) > 0 {
+				urls = o.Sources.EtcdURLs
+			}
+			at[s.ID] = fetch.Base{Client: o.Fetch, URLs: urls}
+		}
+	}
+	return at, errors.Join(errs...)
+}
+
+func orFirst(address string, urls []string) string {
+	if address == "" && len(urls) > 0 {
+		return urls[0]
+	}
+	return address
+}

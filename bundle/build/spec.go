@@ -1,0 +1,265 @@
+package build
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"pgbundle/manifest"
+	"pgbundle/repo/pypi/pep440"
+)
+
+// Spec is what somebody wants in a bundle: the content of pgbundle.yaml, of
+// the flags, or of both. A zero field means the default.
+type Spec struct {
+	PostgreSQL    string   `yaml:"postgresql,omitempty"`     // major: "16"
+	Etcd          string   `yaml:"etcd,omitempty"`           // version: "3.5.16"
+	Target        string   `yaml:"target,omitempty"`         // "rhel9" or "rhel9.4"
+	Arch          string   `yaml:"arch,omitempty"`           // "x86_64" or "aarch64"
+	Python        string   `yaml:"python,omitempty"`         // sets both of the next two
+	ControlPython string   `yaml:"control_python,omitempty"` // "3.9"
+	NodePython    string   `yaml:"node_python,omitempty"`    // "3.9"
+	Patroni       string   `yaml:"patroni,omitempty"`        // a version range, or a whole requirement
+	AnsibleCore   string   `yaml:"ansible_core,omitempty"`   // a version range
+	With          []string `yaml:"with,omitempty"`           // optional parts: "pgbackrest"
+	Packages      []string `yaml:"packages,omitempty"`       // further RPM packages for the nodes
+	Wheels        []string `yaml:"wheels,omitempty"`         // further requirements for the nodes
+	ControlWheels []string `yaml:"control_wheels,omitempty"` // further requirements for the control node
+	Constraints   []string `yaml:"constraints,omitempty"`    // narrow wheel versions, ask for none
+	Collections   []string `yaml:"collections,omitempty"`    // further Ansible collections
+	WeakDeps      bool     `yaml:"weak_deps,omitempty"`      // follow Recommends and Supplements
+
+	Repos        []string          `yaml:"repos,omitempty"`        // "rocky", "alma", "host", or a .repo file
+	Repositories map[string]string `yaml:"repositories,omitempty"` // id: URL or folder
+	Keys         []string          `yaml:"keys,omitempty"`         // files of public keys for the repositories
+	IndexURL     string            `yaml:"index_url,omitempty"`
+	GalaxyURL    string            `yaml:"galaxy_url,omitempty"`
+	EtcdURLs     []string          `yaml:"etcd_urls,omitempty"`
+}
+
+const (
+	defaultPostgreSQL  = "16"
+	defaultEtcd        = "3.5.16"
+	defaultTarget      = "rhel9"
+	defaultArch        = "x86_64"
+	defaultPython      = "3.9"
+	defaultPatroni     = "patroni[etcd3]>=3.0.3,<4"
+	defaultAnsibleCore = ">=2.15,<2.16"
+	// safePatroni is the floor of every bundle: before it, a leader that was
+	// frozen and thawed takes its lock back unconditionally, and rows that were
+	// acknowledged by its successor are lost.
+	safePatroni = "patroni>=3.0.3"
+	// etcdClient keeps python-etcd working: it calls HTTPResponse.getheader,
+	// which urllib3 2.6 removed.
+	etcdClient = "urllib3<2.6"
+)
+
+// ParseSpec reads pgbundle.yaml. An unknown key, a duplicate or a wrong type is
+// an error with its line, of class manifest.ErrUsage.
+func ParseSpec(data []byte) (Spec, error) {
+	var s Spec
+	if err := manifest.DecodeStrict(data, &s); err != nil {
+		// A spec is written by hand: what is wrong with it is not damage.
+		return Spec{}, manifest.Classify(manifest.ErrUsage, errors.New(err.Error()))
+	}
+	return s, nil
+}
+
+// WithDefaults returns the spec with every field set that has a default.
+func (s Spec) WithDefaults() Spec {
+	set := func(field *string, value string) {
+		if *field == "" {
+			*field = value
+		}
+	}
+	set(&s.PostgreSQL, defaultPostgreSQL)
+	set(&s.Etcd, defaultEtcd)
+	set(&s.Target, defaultTarget)
+	set(&s.Arch, defaultArch)
+	set(&s.ControlPython, s.Python)
+	set(&s.NodePython, s.Python)
+	set(&s.ControlPython, defaultPython)
+	set(&s.NodePython, defaultPython)
+	s.Python = ""
+	set(&s.Patroni, defaultPatroni)
+	set(&s.AnsibleCore, defaultAnsibleCore)
+	if !strings.HasPrefix(s.Patroni, "patroni") {
+		s.Patroni = "patroni[etcd3]" + s.Patroni
+	}
+	s.Etcd = strings.TrimPrefix(s.Etcd, "v")
+	return s
+}
+
+var (
+	targetForm  = regexp.MustCompile(`^rhel(9(?:\.(?:[0-9]|1[0-9]))?)$`)
+	etcdForm    = regexp.MustCompile(`^3\.[0-9]{1,3}\.[0-9]{1,3}$`)
+	versionForm = regexp.MustCompile(`[0-9][0-9A-Za-z.]*`)
+	pythonForm  = regexp.MustCompile(`^3\.[0-9]{1,2}(\.[0-9]{1,2})?$`)
+)
+
+// Check returns every mistake in a spec that has its defaults, joined; each is
+// of class manifest.ErrUsage and names the field and the values it takes.
+func (s Spec) Check() error {
+	var errs []error
+	wrong := func(format string, args ...any) {
+		errs = append(errs, manifest.Classify(manifest.ErrUsage, fmt.Errorf(format, args...)))
+	}
+	if pg, err := strconv.Atoi(s.PostgreSQL); err != nil || pg < 14 || pg > 17 {
+		wrong("postgresql %q: takes 14, 15, 16 or 17", s.PostgreSQL)
+	}
+	if !etcdForm.MatchString(s.Etcd) {
+		wrong("etcd %q: takes a version like 3.5.16", s.Etcd)
+	}
+	if !targetForm.MatchString(s.Target) {
+		wrong("target %q: takes rhel9, or a minor like rhel9.4", s.Target)
+	}
+	if s.Arch != "x86_64" && s.Arch != "aarch64" {
+		wrong("arch %q: takes x86_64 or aarch64", s.Arch)
+	}
+	if !pythonForm.MatchString(s.NodePython) {
+		wrong("node python %q: takes a version like 3.9 or 3.11", s.NodePython)
+	}
+	if minor(s.ControlPython) < 9 || minor(s.ControlPython) > 11 {
+		wrong("control python %q: ansible-core 2.15 runs on 3.9, 3.10 and 3.11", s.ControlPython)
+	}
+	if unsafePatroni(s.Patroni) {
+		wrong("patroni %q: below 3.0.3 it can lose acknowledged rows when a frozen leader thaws; ask for >=3.0.3", s.Patroni)
+	}
+	for _, part := range s.With {
+		if part != "pgbackrest" {
+			wrong("with %q: the optional part is pgbackrest", part)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unsafePatroni reports whether a requirement leaves room only for versions
+// below the floor: nothing from the floor up to the newest that could ever be
+// asked for satisfies it.
+func unsafePatroni(requirement string) bool {
+	i := strings.IndexAny(requirement, "<>=!~")
+	if i < 0 {
+		return false
+	}
+	set, err := pep440.ParseSpecifiers(requirement[i:])
+	if err != nil {
+		return false // the resolver says what is wrong with it
+	}
+	floor, err := pep440.Parse("3.0.3")
+	if err != nil {
+		return false
+	}
+	// A range that is not empty above the floor holds one of these: the floor,
+	// what follows it, or a version that the range itself names.
+	tries := append([]string{"3.0.3", "3.0.4", "3.99", "9999"}, versionForm.FindAllString(requirement[i:], -1)...)
+	return !slices.ContainsFunc(tries, func(text string) bool {
+		v, err := pep440.Parse(text)
+		return err == nil && v.Compare(floor) >= 0 && set.Contains(v)
+	})
+}
+
+// minor returns the minor of a Python version 3.N[.M], or -1.
+func minor(python string) int {
+	if !pythonForm.MatchString(python) {
+		return -1
+	}
+	n, err := strconv.Atoi(strings.Split(python, ".")[1])
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// MachineTarget is the target that the spec names.
+func (s Spec) MachineTarget() manifest.Target {
+	return manifest.Target{
+		OS: "rhel", Release: strings.TrimPrefix(s.Target, "rhel"), Arch: s.Arch,
+		ControlPython: s.ControlPython, NodePython: s.NodePython,
+	}
+}
+
+// Digest is the sha256 of what the spec wants, in hex. Where things come from
+// is left out, so that a mirror can stand in for a repository, under the
+// repository's id, without a new lock.
+func (s Spec) Digest() (string, error) {
+	ids := make([]string, 0, len(s.Repositories))
+	for id := range s.Repositories {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	s.Repositories, s.Keys = nil, nil
+	s.IndexURL, s.GalaxyURL, s.EtcdURLs = "", "", nil
+	text, err := yaml.Marshal(struct {
+		Spec         Spec     `yaml:"spec"`
+		Repositories []string `yaml:"repositories,omitempty"`
+	}{s, ids})
+	if err != nil {
+		return "", fmt.Errorf("digest of the spec: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Requests lists what the spec asks for, kind by kind, in a fixed order.
+func (s Spec) Requests() []manifest.Request {
+	var list []manifest.Request
+	add := func(kind manifest.Kind, role manifest.Role, wants ...string) {
+		for _, want := range wants {
+			r := manifest.Request{Kind: kind, Role: role, Want: want}
+			if !slices.Contains(list, r) {
+				list = append(list, r)
+			}
+		}
+	}
+	pg := "postgresql" + s.PostgreSQL
+	add(manifest.RPM, manifest.TargetNode, pg+"-server", pg+"-contrib", "pgbouncer", "haproxy", "keepalived",
+		"chrony", "acl", "tar", "python3-pip", "python3-psycopg2", "python3-libsemanage")
+	add(manifest.RPM, manifest.TargetNode, interpreter(s.NodePython)...)
+	add(manifest.RPM, manifest.TargetNode, s.With...)
+	add(manifest.RPM, manifest.TargetNode, s.Packages...)
+	add(manifest.RPM, manifest.Control, interpreter(s.ControlPython)...)
+
+	add(manifest.Wheel, manifest.TargetNode, s.Patroni, "psycopg2-binary", "python-etcd", "setuptools", "wheel")
+	add(manifest.Wheel, manifest.TargetNode, s.Wheels...)
+	add(manifest.Wheel, manifest.Control, "ansible-core"+s.AnsibleCore, "setuptools", "wheel")
+	add(manifest.Wheel, manifest.Control, s.ControlWheels...)
+
+	add(manifest.Collection, manifest.Control, "community.general:>=8", "community.postgresql:>=3", "ansible.posix:>=1.5")
+	add(manifest.Collection, manifest.Control, s.Collections...)
+
+	add(manifest.Release, manifest.TargetNode, "etcd=="+s.Etcd)
+	return list
+}
+
+// ConstraintRequests lists what narrows the wheels of the nodes.
+func (s Spec) ConstraintRequests() []manifest.Request {
+	list := []manifest.Request{
+		{Kind: manifest.Wheel, Role: manifest.TargetNode, Want: safePatroni},
+	}
+	if !slices.ContainsFunc(s.Constraints, func(c string) bool { return strings.HasPrefix(c, "urllib3") }) {
+		list = append(list, manifest.Request{Kind: manifest.Wheel, Role: manifest.TargetNode, Want: etcdClient})
+	}
+	for _, c := range s.Constraints {
+		list = append(list,
+			manifest.Request{Kind: manifest.Wheel, Role: manifest.TargetNode, Want: c},
+			manifest.Request{Kind: manifest.Wheel, Role: manifest.Control, Want: c})
+	}
+	return list
+}
+
+// interpreter names the packages of a Python on EL 9, where 3.9 is the
+// system's and every other has its version in its name.
+func interpreter(python string) []string {
+	if minor(python) == 9 {
+		return []string{"python3", "python3-pip"}
+	}
+	name := "python3." + strconv.Itoa(minor(python))
+	return []string{name, name + "-pip"}
+}

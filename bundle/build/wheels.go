@@ -1,0 +1,148 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"pgbundle/manifest"
+	"pgbundle/repo/fetch"
+	"pgbundle/repo/pypi"
+	"pgbundle/repo/pypi/sdist"
+)
+
+const indexSource = "pypi" // its id in the lock
+
+// wheelhouseRequest asks for one wheelhouse: a repo.Source.
+type wheelhouseRequest struct {
+	index       pypi.Index
+	client      *fetch.Client
+	role        manifest.Role
+	wants       []string
+	constraints []string
+	clock       *newest
+	note        func(string)
+}
+
+// Resolve finds the wheels of the role for the target's interpreter, and makes
+// wheels of source archives to know their digests.
+func (r wheelhouseRequest) Resolve(ctx context.Context, target manifest.Target) ([]manifest.Artifact, error) {
+	res, err := pypi.Resolve(ctx, r.index, r.wants, r.constraints, pythonTarget(target, r.role))
+	if err != nil {
+		return nil, fmt.Errorf("resolve wheels for the %s node: %w", r.role, err)
+	}
+	for _, text := range res.Warnings {
+		r.note(text)
+	}
+	artifacts := make([]manifest.Artifact, 0, len(res.Files))
+	var errs []error
+	for _, c := range res.Files {
+		a, err := r.artifact(ctx, c)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		r.clock.see(c.UploadTime)
+		artifacts = append(artifacts, a)
+	}
+	return artifacts, errors.Join(errs...)
+}
+
+func (r wheelhouseRequest) artifact(ctx context.Context, c pypi.Chosen) (manifest.Artifact, error) {
+	a := manifest.Artifact{
+		Path: path.Join(wheelhouse(r.role), c.Filename), Kind: manifest.Wheel, Name: c.Name, Version: c.Version,
+		Size: c.Size, SHA256: c.SHA256,
+		From:  manifest.Origin{Source: indexSource, Path: c.Path(), Size: c.Size, SHA256: c.SHA256},
+		Roles: []manifest.Role{r.role}, WantedBy: c.WantedBy,
+	}
+	if c.Sdist {
+		return r.made(ctx, a)
+	}
+	return a, nil
+}
+
+// made makes a wheel of a source archive, so that the lock can name its digest.
+func (r wheelhouseRequest) made(ctx context.Context, a manifest.Artifact) (manifest.Artifact, error) {
+	urls, err := r.index.Locate(ctx, a.From.Path)
+	if err != nil {
+		return a, fmt.Errorf("fetch %s: %w", a.From.Path, err)
+	}
+	file, err := r.client.Fetch(ctx, fetch.Want{Name: a.From.Path, Size: a.From.Size, SHA256: a.From.SHA256}, urls, nil)
+	if err != nil {
+		return a, fmt.Errorf("fetch %s: %w", a.From.Path, err)
+	}
+	archive, err := os.ReadFile(file)
+	if err != nil {
+		return a, fmt.Errorf("make a wheel of %s: %w", a.From.Path, err)
+	}
+	name, wheel, err := sdist.BuildWheel(ctx, archive, wheelTime)
+	if err != nil {
+		return a, fmt.Errorf("make a wheel of %s: %w", a.From.Path, err)
+	}
+	a.From.Size = int64(len(archive))
+	a.Path = path.Join(path.Dir(a.Path), name)
+	a.Size, a.SHA256, a.Made = int64(len(wheel)), manifest.Digest(wheel), wheelFromSdist
+	return a, nil
+}
+
+// pythonTarget is the interpreter of a role.
+func pythonTarget(target manifest.Target, role manifest.Role) pypi.Target {
+	python := target.NodePython
+	if role == manifest.Control {
+		python = target.ControlPython
+	}
+	return pypi.Target{Python: python, Arch: target.Arch, Glibc: pypi.Glibc9}
+}
+
+// proveWheels resolves a wheelhouse out of its own folder: the answer must be
+// just what is in it.
+func proveWheels(role manifest.Role) func(context.Context, Tree, *manifest.Lock, ProveOptions) (manifest.Check, error) {
+	return func(ctx context.Context, tree Tree, lock *manifest.Lock, _ ProveOptions) (manifest.Check, error) {
+		wants := wanted(lock.Requests, manifest.Wheel, role)
+		if len(wants) == 0 {
+			return manifest.Check{}, nil
+		}
+		folder := wheelhouse(role)
+		name := "wheels-" + string(role)
+		index := pypi.OpenTree(below{tree, folder}, tree.List(folder))
+		interpreter := pythonTarget(lock.Target, role)
+		res, err := pypi.Resolve(ctx, index, wants, wanted(lock.Constraints, manifest.Wheel, role), interpreter)
+		if err != nil {
+			return manifest.Check{}, fmt.Errorf("prove %s: %w", folder, err)
+		}
+		artifacts := artifactsIn(lock, manifest.Wheel, folder)
+		var errs []error
+		for _, a := range artifacts {
+			file := path.Base(a.Path)
+			if !slices.ContainsFunc(res.Files, func(c pypi.Chosen) bool { return c.Filename == file }) {
+				errs = append(errs, fmt.Errorf("prove %s: %s is there, and nothing needs it", folder, file))
+				continue
+			}
+			if err := checkWheel(ctx, tree, a, interpreter); err != nil {
+				errs = append(errs, fmt.Errorf("prove %s: %w", folder, err))
+			}
+		}
+		if err := errors.Join(errs...); err != nil {
+			return manifest.Check{}, manifest.Classify(manifest.ErrDamaged, err)
+		}
+		return manifest.Check{Name: name, Result: fmt.Sprintf("%d wheels close %s on Python %s", len(artifacts), strings.Join(wants, ", "), interpreter.Python)}, nil
+	}
+}
+
+// checkWheel looks into one wheel of the bundle. Wheels are zip archives, read
+// from their end, so the whole file is taken into memory.
+func checkWheel(ctx context.Context, tree Tree, a manifest.Artifact, target pypi.Target) error {
+	data, err := readAll(ctx, tree, a.Path, maxWheel)
+	if err != nil {
+		return err
+	}
+	return pypi.CheckWheel(bytes.NewReader(data), int64(len(data)), path.Base(a.Path), target)
+}
+
+// maxWheel bounds a wheel that is checked, in bytes.
+const maxWheel = 512 << 20

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/urfave/cli/v2"
+)
+
+// version is set by the linker; a plain go build has the module's own.
+var version string
+
+func programVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}
+
+func newApp(h host) *cli.App {
+	app := &cli.App{
+		Name:    "pgbundle",
+		Usage:   "carry a PostgreSQL high-availability cluster across an air gap",
+		Version: programVersion(),
+		Description: `On a host with internet, build makes one file that holds everything a cluster of
+PostgreSQL, Patroni, etcd, PgBouncer, HAProxy and Keepalived needs on RHEL 9
+nodes without a network, and proves that it is complete before anyone carries it.
+
+   pgbundle build --pg 16 --etcd 3.5.16 --target rhel9.4
+   pgbundle verify patroni-airgap-bundle-pg16-etcd3.5.16-rhel9.4-x86_64-full.tar.gz
+
+` + exitText,
+		Commands: []*cli.Command{
+			buildCommand(h), lockCommand(h), resolveCommand(h), verifyCommand(h), inspectCommand(h),
+			signCommand(h), keygenCommand(h), completionCommand(h), docsCommand(h),
+		},
+		Writer: h.stdout, ErrWriter: h.stderr, Reader: h.stdin,
+		HideHelpCommand: true, Suggest: true, EnableBashCompletion: true,
+		DisableSliceFlagSeparator: true, // requirements hold commas
+		ExitErrHandler:            func(*cli.Context, error) {},
+		CommandNotFound:           nil,
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return &usageError{fmt.Sprintf("unknown command %q", c.Args().First()), "pgbundle --help"}
+			}
+			return cli.ShowAppHelp(c)
+		},
+	}
+	app.OnUsageError = usage
+	for _, c := range app.Commands {
+		finish(c, "pgbundle")
+	}
+	return app
+}
+
+// finish gives a command and those below it what all of them share.
+func finish(c *cli.Command, parent string) {
+	path := parent + " " + c.Name
+	c.OnUsageError = usage
+	c.HideHelpCommand = true
+	if len(c.Subcommands) > 0 {
+		c.Action = func(ctx *cli.Context) error {
+			if ctx.Args().Present() {
+				return &usageError{fmt.Sprintf("unknown command %q", path[len("pgbundle "):]+" "+ctx.Args().First()), path + " --help"}
+			}
+			return cli.ShowSubcommandHelp(ctx)
+		}
+	} else if c.Description != "" {
+		c.Description += "\n\n" + exitText
+	}
+	for _, sub := range c.Subcommands {
+		finish(sub, path)
+	}
+}
+
+func usage(c *cli.Context, err error, _ bool) error {
+	try := "pgbundle --help"
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "pgbundle" {
+		try = "pgbundle " + c.Command.Name + " --help"
+	}
+	return &usageError{err.Error(), try}
+}
+
+// operand returns the one operand of a command.
+func operand(c *cli.Context, name string) (string, error) {
+	if c.NArg() != 1 {
+		return "", &usageError{fmt.Sprintf("%s takes one %s, not %d", c.Command.FullName(), name, c.NArg()),
+			"pgbundle " + c.Command.FullName() + " --help"}
+	}
+	return c.Args().First(), nil
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"pgbundle/manifest"
+)
+
+var errInterrupted = errors.New("interrupted: nothing is left under a final name; run the same command again to go on")
+
+// usageError is a wrong command line, with the way to a right one.
+type usageError struct{ text, try string }
+
+func (e *usageError) Error() string { return e.text }
+func (e *usageError) Unwrap() error { return manifest.ErrUsage }
+
+// hinted adds a way out to an error of the logic.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e *hinted) Unwrap() error { return e.error }
+
+// withHint adds a hint to an error, if there is one.
+func withHint(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return &hinted{err, hint}
+}
+
+const exitText = `Exit status:
+   0  done
+   1  failed: network, disk, a lock that moved, a bug
+   2  wrong usage or spec
+   3  content is damaged or not what its digest says
+   4  signature: missing, wrong or by a stranger
+   5  no solution, or the target does not fit
+   130  interrupted`
+
+// exitStatus maps an error to the status of the process. It is the only place
+// that knows these numbers.
+func exitStatus(err error) int {
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errInterrupted):
+		return 130
+	case errors.Is(err, manifest.ErrUsage):
+		return 2
+	case errors.Is(err, manifest.ErrSignature):
+		return 4
+	case errors.Is(err, manifest.ErrDamaged):
+		return 3
+	case errors.Is(err, manifest.ErrUnsolvable):
+		return 5
+	default:
+		return 1
+	}
+}
+
+// report prints an error for a person: every line under the program's name,
+// then what to try.
+func report(w io.Writer, err error) {
+	for i, line := range strings.Split(strings.TrimRight(err.Error(), "\n"), "\n") {
+		if i == 0 {
+			fmt.Fprintf(w, "pgbundle: %s\n", line)
+		} else {
+			fmt.Fprintf(w, "  %s\n", line)
+		}
+	}
+	if h, ok := errors.AsType[*hinted](err); ok {
+		fmt.Fprintf(w, "hint: %s\n", h.hint)
+	}
+	if u, ok := errors.AsType[*usageError](err); ok && u.try != "" {
+		fmt.Fprintf(w, "try: %s\n", u.try)
+	}
+}

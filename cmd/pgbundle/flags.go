@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Flags that several commands share. Each function returns fresh ones, since
+// cli keeps what was parsed in them.
+
+func messageFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.BoolFlag{Name: "json", Usage: "write the result as JSON to stdout"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "say nothing but errors and the result"},
+		&cli.StringFlag{Name: "log-format", Usage: "progress on stderr as `FORMAT`: auto, plain or json", Value: "auto"},
+	}
+}
+
+func jsonFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "json", Usage: "write the result as JSON to stdout"}
+}
+
+func networkFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "cacert", Usage: "also trust the authorities in `FILE` (PEM), beside the system's"},
+		&cli.StringFlag{Name: "netrc", Usage: "take credentials per host from `FILE` (default: ~/.netrc)"},
+		&cli.StringFlag{Name: "cache", Usage: "keep what was fetched in `DIR` (default: ~/.cache/pgbundle)"},
+		&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "fetch and hash `N` files at once", Value: max(4, runtime.NumCPU())},
+	}
+}
+
+func rpmFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "repos", Usage: "repositories: `SET` rocky, alma, host, or a .repo file"},
+		&cli.StringSliceFlag{Name: "repo", Usage: "a repository by id: `ID=URL` or ID=FOLDER; alone it replaces the default set, with --repos the repository of that id"},
+		&cli.StringSliceFlag{Name: "key", Usage: "trust the public keys in `FILE` for the repositories given by --repo"},
+	}
+}
+
+func indexFlag() cli.Flag {
+	return &cli.StringFlag{Name: "index-url", Usage: "Python package index: `URL` or folder (default: what pip is set up for)"}
+}
+
+func galaxyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "galaxy-url", Usage: "Ansible Galaxy server: `URL` or folder"}
+}
+
+// cacheDir is where fetched files are kept.
+func cacheDir(c *cli.Context, h host) (string, error) {
+	if dir := c.String("cache"); dir != "" {
+		return dir, nil
+	}
+	if dir := h.getenv("XDG_CACHE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "pgbundle"), nil
+	}
+	if home := h.getenv("HOME"); home != "" {
+		return filepath.Join(home, ".cache", "pgbundle"), nil
+	}
+	return "", &usageError{"no place for the cache: HOME is not set", "pgbundle " + c.Command.Name + " --cache DIR"}
+}
+
+// pairs splits ID=URL flags.
+func pairs(flag string, values []string) (map[string]string, error) {
+	m := make(map[string]string, len(values))
+	for _, v := range values {
+		id, url, ok := strings.Cut(v, "=")
+		if !ok || id == "" || url == "" {
+			return nil, &usageError{fmt.Sprintf("--%s %q: takes ID=URL", flag, v), "--" + flag + " baseos=https://mirror.example/BaseOS/x86_64/os/"}
+		}
+		m[id] = url
+	}
+	return m, nil
+}
+
+// epoch reads SOURCE_DATE_EPOCH (reproducible-builds.org), seconds since 1970.
+func epoch(h host) (time.Time, error) {
+	text := h.getenv("SOURCE_DATE_EPOCH")
+	if text == "" {
+		return time.Time{}, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return time.Time{}, &usageError{fmt.Sprintf("SOURCE_DATE_EPOCH=%q: takes seconds since 1970", text), ""}
+	}
+	return time.Unix(n, 0).UTC(), nil
+}
+
+// readOptional reads a file that need not be there.
+func readOptional(name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	if err != nil && os.IsNotExist(err) {
+		return nil, nil
+	}
+	return data, err
+}
+

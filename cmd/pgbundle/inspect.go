@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"pgbundle/bundle"
+	"pgbundle/bundle/build"
+	"pgbundle/manifest"
+)
+
+func inspectCommand(h host) *cli.Command {
+	return &cli.Command{
+		Name:      "inspect",
+		Usage:     "say what is in a bundle, and why",
+		ArgsUsage: "BUNDLE [manifest|files]",
+		Description: `Without a word more: the target, what it was built from and how much of each kind.
+"manifest" prints the manifest's bytes as they are, "files" one path a line.
+Inspect believes the manifest; verify does not.
+
+Examples:
+   pgbundle inspect BUNDLE
+   pgbundle inspect BUNDLE files
+   pgbundle inspect BUNDLE --why libev
+   pgbundle inspect BUNDLE manifest | less`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "why", Usage: "say what wants the artifact `NAME`, up to what was asked for"},
+			jsonFlag(),
+		},
+		Action: func(c *cli.Context) error { return runInspect(c, h) },
+	}
+}
+
+func runInspect(c *cli.Context, h host) error {
+	if c.NArg() < 1 || c.NArg() > 2 {
+		return &usageError{fmt.Sprintf("inspect takes a BUNDLE and manifest or files, not %d operands", c.NArg()), "pgbundle inspect --help"}
+	}
+	view := c.Args().Get(1)
+	if !slices.Contains([]string{"", "manifest", "files"}, view) {
+		return &usageError{fmt.Sprintf("inspect shows manifest or files, not %q", view), "pgbundle inspect " + c.Args().First() + " files"}
+	}
+	b, err := bundle.Open(c.Args().First())
+	if err != nil {
+		return fmt.Errorf("inspect %s: %w", c.Args().First(), err)
+	}
+	defer b.Close()
+	m := b.Manifest()
+	switch {
+	case c.IsSet("why"):
+		return writeWhy(h.stdout, &m.Lock, c.String("why"), c.Bool("json"))
+	case view == "manifest" && c.Bool("json"):
+		return writeJSON(h.stdout, m)
+	case view == "manifest":
+		_, err := h.stdout.Write(b.RawManifest())
+		return err
+	case view == "files":
+		return writeFiles(h.stdout, b, c.Bool("json"))
+	case c.Bool("json"):
+		return writeJSON(h.stdout, summaryOf(b))
+	}
+	writeSummary(h.stdout, summaryOf(b))
+	return nil
+}
+
+type bundleSummary struct {
+	ID       string             `json:"id"`
+	Signed   bool               `json:"signed"`
+	Target   manifest.Target    `json:"target"`
+	Time     string             `json:"time"`
+	Requests []manifest.Request `json:"requests"`
+	Contents []build.Group      `json:"contents"`
+	Sources  []build.PlanSource `json:"sources"`
+	Checked  []manifest.Check   `json:"checked"`
+}
+
+func summaryOf(b *bundle.Bundle) bundleSummary {
+	m := b.Manifest()
+	plan := build.PlanOf(&m.Lock, func(string) bool { return true })
+	return bundleSummary{
+		ID: b.ID(), Signed: b.Signature() != nil, Target: m.Lock.Target, Time: m.Lock.Time.UTC().Format("2006-01-02T15:04:05Z"),
+		Requests: m.Lock.Requests, Contents: plan.Groups, Sources: plan.Sources, Checked: m.Checked,
+	}
+}
+
+func writeSummary(w io.Writer, s bundleSummary) {
+	signed := "not signed"
+	if s.Signed {
+		signed = "signed (inspect does not check by whom)"
+	}
+	fmt.Fprintf(w, "bundle  %s, %s, of %s\n", s.ID, signed, s.Time)
+	fmt.Fprintf(w, "for     %s %s %s, Python %s on nodes, %s on the control node\n",
+		s.Target.OS, s.Target.Release, s.Target.Arch, s.Target.NodePython, s.Target.ControlPython)
+	for _, g := range s.Contents {
+		fmt.Fprintf(w, "holds   %-10s %4d  %9s\n", g.Kind, g.Count, size(g.Bytes))
+	}
+	for _, from := range s.Sources {
+		if from.Count > 0 {
+			fmt.Fprintf(w, "from    %-14s %4d  %9s  %s\n", from.ID, from.Count, size(from.Bytes), from.URL)
+		}
+	}
+	for _, r := range s.Requests {
+		fmt.Fprintf(w, "asked   %-10s %-7s %s\n", r.Kind, r.Role, r.Want)
+	}
+	for _, check := range s.Checked {
+		fmt.Fprintf(w, "proven  %s: %s (when it was built)\n", check.Name, check.Result)
+	}
+}
+
+// writeFiles lists what tar would: every entry, in order, below the top folder.
+func writeFiles(w io.Writer, b *bundle.Bundle, asJSON bool) error {
+	if asJSON {
+		return writeJSON(w, b.Manifest().Files)
+	}
+	names := []string{manifest.ManifestName}
+	if b.Signature() != nil {
+		names = append(names, manifest.SignatureName)
+	}
+	names = append(names, manifest.SumsName)
+	for _, f := range b.Manifest().Files {
+		names = append(names, f.Path)
+	}
+	for _, name := range names {
+		fmt.Fprintf(w, "%s/%s\n", bundle.TopFolder, name)
+	}
+	return nil
+}
+
+// writeWhy prints every chain from an artifact to a request.
+func writeWhy(w io.Writer, lock *manifest.Lock, name string, asJSON bool) error {
+	chains := build.Why(lock, name)
+	if len(chains) == 0 {
+		return fmt.Errorf("inspect --why %s: the bundle holds no artifact of that name", name)
+	}
+	if asJSON {
+		return writeJSON(w, chains)
+	}
+	for _, chain := range chains {
+		fmt.Fprintln(w, strings.Join(chain, "\n  wanted by "))
+	}
+	return nil
+}

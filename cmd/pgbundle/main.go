@@ -1,0 +1,49 @@
+// Command pgbundle carries a PostgreSQL high-availability cluster across an
+// air gap. It parses flags, prints and exits; what it does stands in the
+// packages below bundle and, for the other side of the gap, install. Only this
+// package reads the environment, the terminal and the clock.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	status := run(ctx, os.Args, host{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		getenv:   os.Getenv,
+		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+	})
+	stop()
+	os.Exit(status)
+}
+
+// host is what the program sees of the machine around it, so that a test can
+// put another in its place.
+type host struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+	terminal       bool // stderr is a terminal
+}
+
+// run runs one command line and returns the exit status. A command that was
+// interrupted says so instead of the error that the interruption caused.
+func run(ctx context.Context, args []string, h host) int {
+	app := newApp(h)
+	err := app.RunContext(ctx, permute(app, args))
+	if err != nil && ctx.Err() != nil {
+		err = errInterrupted
+	}
+	if err != nil {
+		report(h.stderr, err)
+	}
+	return exitStatus(err)
+}

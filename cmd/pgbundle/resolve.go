@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"pgbundle/bundle/build"
+	"pgbundle/manifest"
+)
+
+func resolveCommand(h host) *cli.Command {
+	return &cli.Command{
+		Name:  "resolve",
+		Usage: "say what would come, and why, without fetching it",
+		Description: `Examples:
+   pgbundle resolve rpm --repo el9=https://mirror.example/BaseOS/x86_64/os/ haproxy
+   pgbundle resolve wheel --python 3.11 'patroni[etcd3]>=3.0.3'
+   pgbundle resolve collection 'community.general:>=8'`,
+		Subcommands: []*cli.Command{resolveRPMCommand(h), resolveWheelCommand(h), resolveCollectionCommand(h)},
+	}
+}
+
+func whyFlag() cli.Flag {
+	return &cli.StringFlag{Name: "why", Usage: "say what wants `NAME` instead of listing all"}
+}
+
+func resolveRPMCommand(h host) *cli.Command {
+	flags := append(rpmFlags(),
+		&cli.StringFlag{Name: "arch", Usage: "the nodes' `ARCH`: x86_64 or aarch64", Value: "x86_64"},
+		&cli.StringFlag{Name: "releasever", Usage: "the value of $releasever, such as 9 or 9.4", Value: "9"},
+		&cli.StringFlag{Name: "pg", Usage: "PostgreSQL `MAJOR` whose repository a set includes", Value: "16"},
+		&cli.BoolFlag{Name: "weak", Usage: "follow weak dependencies too"},
+		&cli.BoolFlag{Name: "each", Usage: "solve every NAME apart: one JSON object a line"},
+		whyFlag(), jsonFlag())
+	return &cli.Command{
+		Name:      "rpm",
+		Usage:     "close a set of RPM requirements on an empty system, as dnf would",
+		ArgsUsage: "NAME…",
+		Description: `NAME is a package, a glob, a NEVRA, a capability or a /path; "-" reads names from
+stdin, one a line. Prints one NEVRA a line.
+
+Examples:
+   pgbundle resolve rpm --repo baseos=/srv/baseos --repo appstream=/srv/appstream haproxy
+   pgbundle resolve rpm --repos rocky --arch aarch64 --why openssl-libs keepalived
+   pgbundle resolve rpm --repos ./site.repo --each - < names`,
+		Flags:  append(flags, networkFlags()...),
+		Action: func(c *cli.Context) error { return runResolveRPM(c, h) },
+	}
+}
+
+func runResolveRPM(c *cli.Context, h host) error {
+	names, err := namesOf(c, h)
+	if err != nil {
+		return err
+	}
+	spec := build.Spec{Target: "rhel" + c.String("releasever"), Arch: c.String("arch"), PostgreSQL: c.String("pg")}
+	if err := reposOf(c, &spec); err != nil {
+		return err
+	}
+	o, err := optionsOf(c, h, spec.WithDefaults(), build.Silent{})
+	if err != nil {
+		return err
+	}
+	closure, err := build.OpenRPMs(c.Context, o)
+	if err != nil {
+		return err
+	}
+	if c.Bool("each") {
+		return closure.Each(c.Context, names, c.Bool("weak"), runtime.NumCPU(), eachWriter(h.stdout))
+	}
+	resolved, err := closure.Solve(c.Context, names, c.Bool("weak"))
+	if err != nil {
+		return err
+	}
+	return writeResolved(h.stdout, c, resolved, func(a build.Resolved) string { return a.NEVRA })
+}
+
+// eachWriter writes one object for each name, in the order of the names.
+func eachWriter(w io.Writer) func(name string, packages []string, err error) error {
+	type line struct {
+		Name     string   `json:"name"`
+		Packages []string `json:"packages,omitempty"`
+		Error    string   `json:"error,omitempty"`
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return func(name string, packages []string, err error) error {
+		l := line{Name: name, Packages: packages}
+		if err != nil {
+			l.Error = err.Error()
+		}
+		return e.Encode(l)
+	}
+}
+
+func resolveWheelCommand(h host) *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "python", Usage: "the interpreter's `VERSION`", Value: "3.9"},
+		&cli.StringFlag{Name: "arch", Usage: "the nodes' `ARCH`: x86_64 or aarch64", Value: "x86_64"},
+		&cli.StringSliceFlag{Name: "constraint", Usage: "narrow a version: `REQ`"},
+		indexFlag(), whyFlag(), jsonFlag(),
+	}
+	return &cli.Command{
+		Name:      "wheel",
+		Usage:     "resolve Python requirements for an interpreter on EL 9",
+		ArgsUsage: "REQ…",
+		Description: `Prints "name==version file sha256", one a line. No Python is needed here, and
+none of this host's is asked.
+
+Examples:
+   pgbundle resolve wheel --python 3.11 'ansible-core>=2.15,<2.16'
+   pgbundle resolve wheel --arch aarch64 --index-url https://pypi.example/simple patroni`,
+		Flags:  append(flags, networkFlags()...),
+		Action: func(c *cli.Context) error { return runResolveWheel(c, h) },
+	}
+}
+
+func runResolveWheel(c *cli.Context, h host) error {
+	names, err := namesOf(c, h)
+	if err != nil {
+		return err
+	}
+	spec := build.Spec{Arch: c.String("arch"), NodePython: c.String("python"), IndexURL: c.String("index-url")}
+	o, err := optionsOf(c, h, spec.WithDefaults(), build.Silent{})
+	if err != nil {
+		return err
+	}
+	resolved, err := build.ResolveWheels(c.Context, o, names, c.StringSlice("constraint"))
+	if err != nil {
+		return err
+	}
+	return writeResolved(h.stdout, c, resolved, func(r build.Resolved) string {
+		return fmt.Sprintf("%s==%s %s %s", r.Name, r.Version, r.File, r.SHA256)
+	})
+}
+
+func resolveCollectionCommand(h host) *cli.Command {
+	flags := []cli.Flag{
+		&cli.StringFlag{Name: "ansible-core", Usage: "the `VERSION` that has to run them", Value: "2.15.13"},
+		galaxyFlag(), whyFlag(), jsonFlag(),
+	}
+	return &cli.Command{
+		Name:      "collection",
+		Usage:     "resolve Ansible collections that an ansible-core can run",
+		ArgsUsage: "NAMESPACE.NAME[:RANGE]…",
+		Description: `Prints "namespace.name version file sha256", one a line.
+
+Examples:
+   pgbundle resolve collection 'community.general:>=8' ansible.posix
+   pgbundle resolve collection --ansible-core 2.16.3 community.postgresql`,
+		Flags:  append(flags, networkFlags()...),
+		Action: func(c *cli.Context) error { return runResolveCollection(c, h) },
+	}
+}
+
+func runResolveCollection(c *cli.Context, h host) error {
+	names, err := namesOf(c, h)
+	if err != nil {
+		return err
+	}
+	o, err := optionsOf(c, h, build.Spec{GalaxyURL: c.String("galaxy-url")}.WithDefaults(), build.Silent{})
+	if err != nil {
+		return err
+	}
+	resolved, err := build.ResolveCollections(c.Context, o, names, c.String("ansible-core"))
+	if err != nil {
+		return err
+	}
+	return writeResolved(h.stdout, c, resolved, func(r build.Resolved) string {
+		return fmt.Sprintf("%s %s %s %s", r.Name, r.Version, r.File, r.SHA256)
+	})
+}
+
+// namesOf returns the operands; a "-" among them stands for the lines of stdin.
+func namesOf(c *cli.Context, h host) ([]string, error) {
+	var names []string
+	for _, arg := range c.Args().Slice() {
+		if arg != "-" {
+			names = append(names, arg)
+			continue
+		}
+		lines := bufio.NewScanner(h.stdin)
+		for lines.Scan() {
+			if name := strings.TrimSpace(lines.Text()); name != "" {
+				names = append(names, name)
+			}
+		}
+		if err := lines.Err(); err != nil {
+			return nil, fmt.Errorf("read names from stdin: %w", err)
+		}
+	}
+	if len(names) == 0 {
+		return nil, &usageError{c.Command.FullName() + " takes at least one name", "pgbundle " + c.Command.FullName() + " --help"}
+	}
+	return names, nil
+}
+
+// writeResolved prints what was resolved, or why one name of it is wanted.
+func writeResolved(w io.Writer, c *cli.Context, list []build.Resolved, line func(build.Resolved) string) error {
+	if name := c.String("why"); name != "" {
+		chains := build.WhyResolved(list, name)
+		if len(chains) == 0 {
+			return manifest.Classify(manifest.ErrUnsolvable, errors.New("--why "+name+": nothing of that name would come"))
+		}
+		if c.Bool("json") {
+			return writeJSON(w, chains)
+		}
+		for _, chain := range chains {
+			fmt.Fprintln(w, strings.Join(chain, "\n  wanted by "))
+		}
+		return nil
+	}
+	if c.Bool("json") {
+		return writeJSON(w, list)
+	}
+	for _, r := range list {
+		fmt.Fprintln(w, line(r))
+	}
+	return nil
+}

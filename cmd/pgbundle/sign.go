@@ -1,0 +1,185 @@
+package main
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/google/renameio/v2"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"pgbundle/bundle"
+	"pgbundle/manifest"
+	"pgbundle/manifest/sign"
+)
+
+func keygenCommand(h host) *cli.Command {
+	return &cli.Command{
+		Name:      "keygen",
+		Usage:     "make a key pair that signs bundles",
+		ArgsUsage: "NAME",
+		Description: `Writes NAME.key, which signs and stays with you, and NAME.pub, which goes to every
+site by another way than the bundles. Both are minisign's: its own program reads
+them. The secret key is encrypted with a password that is asked for, or taken
+from the first line of --password-file; --no-password leaves it in plain.
+
+Examples:
+   pgbundle keygen site
+   pgbundle keygen --no-password ci`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "no-password", Usage: "do not encrypt the secret key"},
+			&cli.StringFlag{Name: "password-file", Usage: "take the password from the first line of `FILE`"},
+		},
+		Action: func(c *cli.Context) error { return runKeygen(c, h) },
+	}
+}
+
+func runKeygen(c *cli.Context, h host) error {
+	name, err := operand(c, "NAME")
+	if err != nil {
+		return err
+	}
+	secret, public := name+".key", name+".pub"
+	for _, file := range []string{secret, public} {
+		if _, err := os.Lstat(file); err == nil {
+			return fmt.Errorf("make key pair: %s is already there, and a key is never overwritten", file)
+		}
+	}
+	password := ""
+	if !c.Bool("no-password") {
+		if password, err = newPassword(c, h); err != nil {
+			return err
+		}
+	}
+	key, err := sign.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	text, err := key.File(password)
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(secret, text, 0o600, renameio.IgnoreUmask()); err != nil {
+		return fmt.Errorf("write secret key: %w", err)
+	}
+	if err := renameio.WriteFile(public, key.Public().File(), 0o644, renameio.IgnoreUmask()); err != nil {
+		return fmt.Errorf("write public key: %w", err)
+	}
+	fmt.Fprintf(h.stdout, "%s  secret: keep it, and a copy of it\n%s  public: give it to every site, apart from the bundles\nkey %s\n",
+		secret, public, key.ID())
+	return nil
+}
+
+func signCommand(h host) *cli.Command {
+	return &cli.Command{
+		Name:      "sign",
+		Usage:     "sign a bundle that was built without a key",
+		ArgsUsage: "BUNDLE",
+		Description: `Puts a minisign signature of the manifest into the archive, in place of one that
+is there. The bundle is written anew beside itself and appears only complete;
+its .sha256 is renewed.
+
+Examples:
+   pgbundle sign --key site.key patroni-airgap-bundle-pg16-etcd3.5.16-rhel9.4-x86_64-full.tar.gz`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "key", Usage: "the secret key `FILE`", Required: true},
+			&cli.StringFlag{Name: "password-file", Usage: "take the password of the key from the first line of `FILE`"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of the bundle itself"},
+		},
+		Action: func(c *cli.Context) error { return runSign(c, h) },
+	}
+}
+
+func runSign(c *cli.Context, h host) error {
+	path, err := operand(c, "BUNDLE")
+	if err != nil {
+		return err
+	}
+	key, err := secretKey(c, h, c.String("key"))
+	if err != nil {
+		return err
+	}
+	to := c.String("output")
+	if to == "" {
+		to = path
+	}
+	written, err := bundle.SignFile(c.Context, path, to, func(raw []byte) ([]byte, error) { return sign.Manifest(key, raw) })
+	if err != nil {
+		return fmt.Errorf("sign %s: %w", path, err)
+	}
+	fmt.Fprintf(h.stdout, "bundle  %s\nsha256  %s\nsigned  by %s\n", to, written.SHA256, key.ID())
+	return nil
+}
+
+// signerOf makes the signer of --sign, before any work is done for nothing.
+func signerOf(c *cli.Context, h host) (func([]byte, string) ([]byte, error), error) {
+	if !c.IsSet("sign") {
+		return nil, nil
+	}
+	key, err := secretKey(c, h, c.String("sign"))
+	if err != nil {
+		return nil, err
+	}
+	return func(raw []byte, _ string) ([]byte, error) { return sign.Manifest(key, raw) }, nil
+}
+
+func secretKey(c *cli.Context, h host, name string) (sign.PrivateKey, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return sign.PrivateKey{}, fmt.Errorf("read secret key: %w", err)
+	}
+	key, err := sign.ParsePrivateKey(data, func() (string, error) { return password(c, h, "password of "+name) })
+	if err != nil {
+		return sign.PrivateKey{}, manifest.Classify(manifest.ErrUsage, fmt.Errorf("%s: %w", name, err))
+	}
+	return key, nil
+}
+
+// password takes a password from the file, else asks for it on the terminal.
+func password(c *cli.Context, h host, prompt string) (string, error) {
+	if name := c.String("password-file"); name != "" {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return "", fmt.Errorf("read password: %w", err)
+		}
+		line, _, _ := strings.Cut(string(data), "\n")
+		return strings.TrimSuffix(line, "\r"), nil
+	}
+	in, ok := h.stdin.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return "", &usageError{"no terminal to ask for the password on", "--password-file FILE"}
+	}
+	fmt.Fprintf(h.stderr, "%s: ", prompt)
+	word, err := term.ReadPassword(int(in.Fd()))
+	fmt.Fprintln(h.stderr)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read password: %w", err)
+	}
+	return string(word), nil
+}
+
+// newPassword asks twice, unless a file gives it.
+func newPassword(c *cli.Context, h host) (string, error) {
+	first, err := password(c, h, "password for the secret key")
+	if err != nil {
+		return "", err
+	}
+	if first == "" {
+		return "", &usageError{"the password is empty", "pgbundle keygen --no-password NAME"}
+	}
+	if c.String("password-file") != "" {
+		return first, nil
+	}
+	again, err := password(c, h, "the same again")
+	if err != nil {
+		return "", err
+	}
+	if again != first {
+		return "", &usageError{"the two passwords differ", ""}
+	}
+	return first, nil
+}

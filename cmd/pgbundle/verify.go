@@ -1,0 +1,187 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"pgbundle/bundle"
+	"pgbundle/bundle/build"
+	"pgbundle/manifest"
+	"pgbundle/manifest/sign"
+)
+
+// trustedKeys is where a site keeps the keys that it trusts; no install
+// writes there.
+const trustedKeys = "/etc/pgbundle/trusted-keys.d"
+
+func verifyCommand(h host) *cli.Command {
+	return &cli.Command{
+		Name:      "verify",
+		Usage:     "prove that a bundle is whole, closed by itself and signed by whom you trust",
+		ArgsUsage: "BUNDLE",
+		Description: `Checks every byte of the archive or the unpacked folder against the manifest, then
+resolves the packages, both wheelhouses and the collections again out of the
+bundle alone. All findings are printed, not just the first.
+
+Trusted keys are those of --pubkey and the files in ` + trustedKeys + `;
+never anything inside the bundle. Without a trusted key the bundle is called
+not authenticated, and the check goes on.
+
+Examples:
+   pgbundle verify patroni-airgap-bundle-pg16-etcd3.5.16-rhel9.4-x86_64-full.tar.gz
+   pgbundle verify --pubkey site.pub --json airgap-bundle/`,
+		Flags: append([]cli.Flag{
+			&cli.StringSliceFlag{Name: "pubkey", Usage: "trust the public key in `FILE`, or the key itself (base64)"},
+		}, messageFlags()...),
+		Action: func(c *cli.Context) error { return runVerify(c, h) },
+	}
+}
+
+// verification is the result of verify.
+type verification struct {
+	*bundle.Report
+	Bundle  string           `json:"bundle"`
+	Target  *manifest.Target `json:"target,omitempty"`
+	Checked []manifest.Check `json:"checked,omitempty"`
+	Closure string           `json:"closure,omitempty"` // why it is not closed
+	OK      bool             `json:"ok"`
+}
+
+func runVerify(c *cli.Context, h host) error {
+	path, err := operand(c, "BUNDLE")
+	if err != nil {
+		return err
+	}
+	trusted, err := trustedOf(c.StringSlice("pubkey"))
+	if err != nil {
+		return err
+	}
+	progress := newProgress(h, c.Bool("quiet"), c.String("log-format"))
+	defer closeProgress(progress)
+	total := int64(0)
+	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+		total = info.Size()
+	}
+	progress.Stage("verify", total)
+	report, err := bundle.Verify(c.Context, path, bundle.VerifyOptions{
+		Keys: trusted, Jobs: runtime.NumCPU(), Progress: progress.Add,
+	})
+	if err != nil {
+		return fmt.Errorf("verify %s: %w", path, err)
+	}
+	v := verification{Report: report, Bundle: path}
+	failure := report.Err()
+	if failure == nil {
+		progress.Stage("prove", 0)
+		failure = v.prove(c)
+	}
+	v.OK = failure == nil
+	closeProgress(progress)
+	if c.Bool("json") {
+		if err := writeJSON(h.stdout, v); err != nil {
+			return err
+		}
+	} else {
+		v.write(h.stdout)
+	}
+	if failure != nil {
+		return fmt.Errorf("verify %s: %w", path, failure)
+	}
+	return nil
+}
+
+// prove resolves again from the opened bundle, whose bytes are proven, and
+// compares with what its manifest says was checked.
+func (v *verification) prove(c *cli.Context) error {
+	b, err := bundle.Open(v.Bundle)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	m := b.Manifest()
+	v.Target = &m.Lock.Target
+	v.Checked, err = build.Prove(c.Context, build.TreeOf(b), &m.Lock,
+		build.ProveOptions{Now: time.Now(), Jobs: runtime.NumCPU()})
+	if err == nil && !slices.Equal(v.Checked, m.Checked) {
+		err = manifest.Classify(manifest.ErrDamaged, errors.New("the manifest says that something else was checked than this proof finds"))
+	}
+	if err != nil {
+		v.Closure = err.Error()
+	}
+	return err
+}
+
+// write prints the state of authentication first and last, between them only
+// what is wrong, and what was proven.
+func (v *verification) write(w io.Writer) {
+	fmt.Fprintln(w, v.authentication())
+	for _, f := range v.Findings {
+		fmt.Fprintf(w, "%-10s %s  %s\n", f.Status, f.Path, f.Detail)
+	}
+	if v.Closure != "" {
+		fmt.Fprintf(w, "%-10s %s\n", "open", v.Closure)
+	}
+	if v.Target != nil {
+		fmt.Fprintf(w, "bundle %s for %s %s %s: %d files, %s\n", v.ID, v.Target.OS, v.Target.Release, v.Target.Arch, v.Files, size(v.Bytes))
+	}
+	for _, check := range v.Checked {
+		fmt.Fprintf(w, "proven  %s: %s\n", check.Name, check.Result)
+	}
+	if v.OK {
+		fmt.Fprintln(w, "whole and closed by itself")
+	}
+	fmt.Fprintln(w, v.authentication())
+}
+
+func (v *verification) authentication() string {
+	switch {
+	case v.Authenticated:
+		return "authenticated: signed by " + v.By
+	case v.Signed:
+		return "not authenticated: it is signed, but no key of yours was there to check it with (--pubkey)"
+	default:
+		return "not authenticated: it is not signed"
+	}
+}
+
+// trustedOf reads the keys that are trusted here.
+func trustedOf(given []string) ([]sign.PublicKey, error) {
+	var keys []sign.PublicKey
+	for _, text := range given {
+		data := []byte(text)
+		if content, err := os.ReadFile(text); err == nil {
+			data = content
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("read public key: %w", err)
+		}
+		key, err := sign.ParsePublicKey(data)
+		if err != nil {
+			return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("--pubkey %s: %w", text, err))
+		}
+		keys = append(keys, key)
+	}
+	files, err := filepath.Glob(filepath.Join(trustedKeys, "*.pub"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("read trusted key: %w", err)
+		}
+		key, err := sign.ParsePublicKey(data)
+		if err != nil {
+			return nil, fmt.Errorf("read trusted key %s: %w", name, err)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
