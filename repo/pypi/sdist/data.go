@@ -2,6 +2,7 @@ package sdist
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -21,17 +22,23 @@ func (p *project) data(folders map[string]string, files map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	for folder, name := range folders {
-		for _, pattern := range append(patterns[""], patterns[name]...) {
-			for _, file := range p.names() {
-				rest, ok := strings.CutPrefix(file, folder+"/")
-				if ok && glob(strings.Split(pattern, "/"), strings.Split(rest, "/")) {
-					files[file] = true
-				}
+	for _, file := range p.names() {
+		for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
+			name, ok := folders[dir]
+			if !ok {
+				continue
+			}
+			parts := strings.Split(strings.TrimPrefix(file, dir+"/"), "/")
+			if anyGlob(patterns[""], parts) || anyGlob(patterns[name], parts) {
+				files[file] = true
 			}
 		}
 	}
 	return nil
+}
+
+func anyGlob(patterns []string, parts []string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return glob(strings.Split(pattern, "/"), parts) })
 }
 
 // inPackage says whether a file lies in the folder of a package or below.
@@ -103,8 +110,18 @@ func (p *project) packageData() (map[string][]string, error) {
 		}
 		set(name, list)
 	}
+	for _, list := range out {
+		for _, pattern := range list {
+			if strings.Count(pattern, "**") > maxDeep {
+				return nil, unsupported("package_data has the pattern %q", pattern)
+			}
+		}
+	}
 	return out, nil
 }
+
+// maxDeep bounds the "**" of one pattern, since each multiplies the work.
+const maxDeep = 3
 
 // glob matches the parts of a path with those of a pattern, where "**" stands
 // for any number of folders and no wildcard matches a leading dot.

@@ -82,6 +82,9 @@ func (p *project) root() (string, error) {
 		}
 	}
 	for key, dir := range dirs {
+		if key != "" && path.Join(root, strings.ReplaceAll(key, ".", "/")) == path.Clean(dir) {
+			continue
+		}
 		if key != "" {
 			return "", unsupported("its package %s lies in a folder of another name", key)
 		}

@@ -46,14 +46,42 @@ func (a *archive) plan() (*plan, error) {
 		return refuse(err)
 	}
 	out.universal = p.universal()
-	out.info = a.licenses(&h)
-	for _, name := range []string{"entry_points.txt", "top_level.txt"} {
-		if content, ok := a.files[egg+"/"+name]; ok {
+	out.info = p.licenses(&h)
+	out.info = append(out.info, p.eggFiles()...)
+	return out, nil
+}
+
+// notCopied are the files of an egg-info that METADATA and RECORD replace.
+var notCopied = []string{"PKG-INFO", "SOURCES.txt", "requires.txt", "not-zip-safe", "dependency_links.txt"}
+
+// eggFiles are the files of the egg-info that go into dist-info as they are.
+func (p *project) eggFiles() []member {
+	var out []member
+	for _, file := range p.names() {
+		name, ok := strings.CutPrefix(file, p.egg+"/")
+		if !ok || strings.Contains(name, "/") || slices.Contains(notCopied, name) {
+			continue
+		}
+		content := p.files[file]
+		if name == "entry_points.txt" {
+			if !statesEntryPoints(content) {
+				continue
+			}
 			content = append(bytes.TrimRight(content, "\r\n"), '\n')
-			out.info = append(out.info, member{name, content})
+		}
+		out = append(out, member{name, content})
+	}
+	return out
+}
+
+// statesEntryPoints says whether there is more than comments.
+func statesEntryPoints(content []byte) bool {
+	for line := range bytes.Lines(content) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && line[0] != ';' {
+			return true
 		}
 	}
-	return out, nil
+	return false
 }
 
 // universal says whether setup.cfg asks for a wheel for Python 2 and 3.

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"hash/crc32"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -170,26 +169,4 @@ func quote(field string) string {
 		return `"` + strings.ReplaceAll(field, `"`, `""`) + `"`
 	}
 	return field
-}
-
-// licenses finds the files that setuptools puts into dist-info: those that
-// PKG-INFO names, or those with the usual names.
-func (a *archive) licenses(h *headers) []member {
-	named := h.all("license-file")
-	if len(named) == 0 {
-		for _, pattern := range []string{"LICEN[CS]E*", "COPYING*", "NOTICE*", "AUTHORS*"} {
-			for _, name := range a.names() {
-				if ok, _ := path.Match(pattern, name); ok {
-					named = append(named, name)
-				}
-			}
-		}
-	}
-	var out []member
-	for _, name := range named {
-		if content, ok := a.files[path.Clean(name)]; ok {
-			out = append(out, member{"licenses/" + path.Clean(name), content})
-		}
-	}
-	return out
 }
