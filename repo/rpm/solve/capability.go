@@ -12,18 +12,36 @@ import (
 // all provides.
 func (s *Solver) matchCapability(request string) []rpm.ID {
 	name, want := readCapability(request)
-	if want == nil && isGlob(name) && !strings.Contains(name, "(") {
-		return s.matchProvides(name)
-	}
+	var ids []rpm.ID
 	str := s.pool.Lookup(name)
-	if str == 0 {
-		return nil
+	switch {
+	case want == nil && isGlob(name):
+		ids = s.matchProvides(name)
+	case str != 0:
+		ids = keep(slices.Clone(s.pool.Providers(rpm.Dep(str))), s.visible)
 	}
-	ids := keep(slices.Clone(s.pool.Providers(rpm.Dep(str))), s.visible)
-	if want == nil {
-		return ids
+	switch {
+	case want != nil:
+		return keep(ids, func(id rpm.ID) bool { return s.provides(id, str, want) })
+	case len(ids) == 0 && isPath(name):
+		return s.matchPaths(name)
 	}
-	return keep(ids, func(id rpm.ID) bool { return s.provides(id, str, want) })
+	return ids
+}
+
+// matchPaths returns the visible packages that own a path, or one that fits a
+// pattern. Only paths of the loaded metadata are known: one that is not in
+// primary must be interned before the file lists are loaded.
+func (s *Solver) matchPaths(pattern string) []rpm.ID {
+	var ids []rpm.ID
+	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
+		if s.visible(id) && slices.ContainsFunc(s.pool.FilesOf(id), func(path string) bool {
+			return matchGlob(pattern, path)
+		}) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func (s *Solver) matchProvides(pattern string) []rpm.ID {
@@ -38,8 +56,10 @@ func (s *Solver) matchProvides(pattern string) []rpm.ID {
 	return ids
 }
 
+// nameOf is the name in a dependency, of its first part when it is rich.
 func (s *Solver) nameOf(d rpm.Dep) rpm.Str {
-	if r, ok := s.pool.RelOf(d); ok {
+	for d.IsRel() {
+		r, _ := s.pool.RelOf(d)
 		d = r.Name
 	}
 	return rpm.Str(d)

@@ -1,36 +1,355 @@
 package solve
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"pgbundle/manifest"
 	"pgbundle/repo/rpm"
 )
 
-// Unsolvable says that a job has no answer, with every problem that was found.
+// Unsolvable says that a job has no answer, with every problem that was found:
+// each one stands without the others.
 type Unsolvable struct {
 	Problems []*Problem
 }
 
-// Error gives the problems, one after the other.
+// Error gives the problems as lines, see Problem.String.
 func (u *Unsolvable) Error() string {
-	var b strings.Builder
+	text := ""
 	for i, p := range u.Problems {
 		if i > 0 {
-			b.WriteByte('\n')
+			text += "\n"
 		}
-		b.WriteString(p.String())
+		text += p.String()
 	}
-	return b.String()
+	return text
 }
 
 // Unwrap makes the error manifest.ErrUnsolvable.
 func (u *Unsolvable) Unwrap() error { return manifest.ErrUnsolvable }
 
-type Problem struct{ Text string }
+// Problem is one reason why there is no answer: requests that cannot be met,
+// alone or together, and what led to that.
+type Problem struct {
+	Requests []string
+	Reasons  []*Reason
 
-func (p *Problem) String() string { return p.Text }
+	solver *Solver
+}
 
-func (s *Solver) unknown(request string, barred []rpm.ID) *Problem { return &Problem{"unknown " + request} }
-func (s *Solver) unknownPin(pin string, builds []rpm.ID) *Problem { return &Problem{"pin " + pin} }
-func (x *search) explain() *Unsolvable { return &Unsolvable{[]*Problem{{"unsolvable"}}} }
+// Kind is the sort of a reason.
+type Kind uint8
+
+// The sorts of reasons.
+const (
+	NoMatch       Kind = iota // Request means no package; Hints say what is near
+	AllFiltered               // Request means packages that are all filtered out
+	PinNoMatch                // Request is a pin that no build fits
+	Requested                 // Request is met by Offered
+	BestRequested             // Request must be met by the newest build: Offered
+	Missing                   // Packages require Dep, which nothing provides
+	Unmet                     // Packages require Dep, which Offered provide
+	Conflict                  // Packages conflict with Dep, which is Other
+	Obsoletion                // Packages obsolete Dep, which is Other
+	SameName                  // Packages and Other cannot both be installed
+	Filtered                  // Packages are filtered out
+	BadArch                   // Packages do not run on the machine
+	InferiorArch              // Packages are for an inferior architecture
+	PinnedAway                // Packages are ruled out by a pin
+	Incompatible              // Packages need a combination that is not to be had: Dep
+)
+
+// Reason is a link of the chain: why Packages, or a request, cannot be had.
+// Because says why each of what Offered names cannot be had either.
+type Reason struct {
+	Kind     Kind
+	Request  string
+	Packages []rpm.ID // that the reason holds for alike
+	Alike    []rpm.ID // other builds that fail alike, by another version of Dep
+	Dep      rpm.Dep
+	Other    rpm.ID
+	Offered  []rpm.ID
+	Hints    []string
+	Because  []*Reason
+}
+
+// explain tells why the search failed; then it leaves the requests of that
+// problem out and looks for further ones.
+func (x *search) explain() []*Problem {
+	var problems []*Problem
+	for {
+		p, jobs := x.problem()
+		problems = append(problems, p)
+		rest := *x.goal
+		rest.jobs = nil
+		for i := range x.goal.jobs {
+			if !slices.Contains(jobs, i) {
+				rest.jobs = append(rest.jobs, x.goal.jobs[i])
+			}
+		}
+		if len(jobs) == 0 || len(rest.jobs) == 0 {
+			return problems
+		}
+		x.begin(x.ctx, &rest)
+		if solved, err := x.run(false); solved || err != nil {
+			return problems
+		}
+	}
+}
+
+// problem explains the rule that failed, and returns the places of the jobs that
+// are part of it.
+func (x *search) problem() (*Problem, []int) {
+	e := &explainer{search: x, against: map[rpm.ID][]int32{}, told: map[rpm.ID]bool{}}
+	var jobs, best []int
+	for _, i := range x.core() {
+		for _, l := range x.rules[i].lits {
+			if l < 0 {
+				e.against[idOf(l)] = append(e.against[idOf(l)], i)
+			}
+		}
+		switch {
+		case i >= x.bestFrom:
+			best = append(best, x.bestOf[i-x.bestFrom])
+			jobs = append(jobs, x.bestOf[i-x.bestFrom])
+		case i >= x.jobsFrom && int(i-x.jobsFrom) < len(x.goal.jobs):
+			jobs = append(jobs, int(i-x.jobsFrom))
+		}
+	}
+	slices.Sort(jobs)
+	jobs = slices.Compact(jobs)
+	p := &Problem{solver: x.Solver}
+	for _, i := range jobs {
+		p.Requests = append(p.Requests, x.goal.jobs[i].request)
+		p.Reasons = append(p.Reasons, e.request(i, slices.Contains(best, i)))
+	}
+	p.Requests = slices.Compact(p.Requests)
+	return p, jobs
+}
+
+// core returns the rules that cannot all be met, ascending: the one that failed
+// and those that forced its literals. A learnt rule stands for what it was
+// derived from.
+func (x *search) core() []int32 {
+	why := make(map[rpm.ID]int32, len(x.decisions))
+	for _, d := range x.decisions {
+		why[idOf(d.lit)] = d.why
+	}
+	seen := map[int32]bool{0: true}
+	todo := []int32{x.failed}
+	var out []int32
+	for len(todo) > 0 {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if seen[i] {
+			continue
+		}
+		seen[i] = true
+		if i >= x.learntFrom {
+			todo = append(todo, x.learntFromRules[i-x.learntFrom]...)
+			continue
+		}
+		out = append(out, i)
+		for _, l := range x.rules[i].lits {
+			if x.isFalse(l) && x.levelOf(l) == 1 {
+				todo = append(todo, why[idOf(l)])
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// explainer turns the rules of a core into reasons, from the requests down.
+type explainer struct {
+	*search
+	against map[rpm.ID][]int32 // rules of the core with the negation of a package
+	told    map[rpm.ID]bool    // packages whose reasons were given
+}
+
+// request explains why a job cannot be met; best says that only its newest
+// builds count.
+func (e *explainer) request(i int, best bool) *Reason {
+	j := &e.goal.jobs[i]
+	r := &Reason{Kind: Requested, Request: j.request, Offered: j.candidates}
+	if best {
+		r.Kind = BestRequested
+		r.Offered = e.filter(slices.Clone(j.candidates), modeRecommend)
+		if len(j.candidates) > len(r.Offered) {
+			r.Hints = e.olderBuild(j, r.Offered)
+		}
+	}
+	r.Because = e.all(r.Offered)
+	return r
+}
+
+// all explains why none of some packages can be had, the newest builds first;
+// equal reasons are joined.
+func (e *explainer) all(ids []rpm.ID) []*Reason {
+	var out []*Reason
+	for _, id := range e.newestFirst(ids) {
+		if e.told[id] {
+			continue
+		}
+		e.told[id] = true
+		for _, i := range e.against[id] {
+			out = e.join(out, e.describe(id, i))
+		}
+	}
+	for _, r := range out {
+		if r.Kind == Unmet || r.Kind == Incompatible {
+			r.Because = e.all(r.Offered)
+		}
+	}
+	return out
+}
+
+func (s *Solver) newestFirst(ids []rpm.ID) []rpm.ID {
+	ids = slices.Clone(ids)
+	slices.SortFunc(ids, func(a, b rpm.ID) int {
+		p, q := &s.info[a], &s.info[b]
+		return cmp.Or(
+			strings.Compare(s.pool.String(p.name), s.pool.String(q.name)),
+			s.pool.CompareEVR(q.evr, p.evr),
+			cmp.Compare(p.score, q.score),
+			cmp.Compare(a, b),
+		)
+	})
+	return ids
+}
+
+// join appends a reason, or adds its package to one that says the same.
+func (e *explainer) join(list []*Reason, r *Reason) []*Reason {
+	id := r.Packages[0]
+	for _, have := range list {
+		switch {
+		case have.Kind != r.Kind:
+		case have.Dep == r.Dep && have.Other == r.Other && slices.Equal(have.Offered, r.Offered):
+			if !slices.Contains(have.Packages, id) {
+				have.Packages = append(have.Packages, id)
+			}
+			return list
+		case r.Dep != 0 && r.Other == 0 && e.info[have.Packages[0]].name == e.info[id].name &&
+			e.nameOf(have.Dep) == e.nameOf(r.Dep):
+			have.Alike = append(have.Alike, id)
+			return list
+		}
+	}
+	return append(list, r)
+}
+
+// describe says what a rule with the negation of a package means.
+func (e *explainer) describe(id rpm.ID, i int32) *Reason {
+	lits := e.rules[i].lits
+	r := &Reason{Packages: []rpm.ID{id}}
+	switch {
+	case i >= e.archFrom:
+		r.Kind = InferiorArch
+	case i >= e.jobsFrom:
+		r.Kind = PinnedAway
+	case len(lits) == 1:
+		e.describeImpossible(r, id)
+	case len(lits) == 2 && lits[0] < 0 && lits[1] < 0:
+		e.describeClash(r, id, idOf(lits[0]+lits[1]+lit(id)))
+	default:
+		e.describeRequires(r, id, lits)
+	}
+	return r
+}
+
+// describeImpossible says why a package can never be installed.
+func (e *explainer) describeImpossible(r *Reason, id rpm.ID) {
+	pkg := e.pool.Package(id)
+	switch {
+	case pkg.Hidden:
+		r.Kind = Filtered
+		return
+	case !e.info[id].installable:
+		r.Kind = BadArch
+		return
+	}
+	for _, d := range pkg.Requires {
+		if !isComplex(e.pool, d) && len(e.pool.Providers(d)) == 0 {
+			r.Kind, r.Dep, r.Hints = Missing, d, e.nearCapability(d)
+			return
+		}
+	}
+	r.Kind = Incompatible
+	for _, d := range pkg.Requires {
+		if v := normalise(e.pool, d, cnf).verdict; v == never || v == tooLarge {
+			r.Dep = d
+		}
+	}
+}
+
+// describeClash says why two packages exclude each other.
+func (e *explainer) describeClash(r *Reason, id, other rpm.ID) {
+	for _, pair := range [][2]rpm.ID{{id, other}, {other, id}} {
+		pkg := e.pool.Package(pair[0])
+		for _, d := range pkg.Conflicts {
+			if slices.Contains(e.pool.Providers(d), pair[1]) {
+				r.Kind, r.Packages, r.Dep, r.Other = Conflict, []rpm.ID{pair[0]}, d, pair[1]
+				return
+			}
+		}
+		for _, d := range pkg.Obsoletes {
+			if slices.Contains(e.pool.Named(d), pair[1]) {
+				r.Kind, r.Packages, r.Dep, r.Other = Obsoletion, []rpm.ID{pair[0]}, d, pair[1]
+				return
+			}
+		}
+	}
+	r.Kind, r.Other = SameName, other
+}
+
+// describeRequires finds the dependency that a rule comes from.
+func (e *explainer) describeRequires(r *Reason, id rpm.ID, lits []lit) {
+	r.Kind = Unmet
+	for _, l := range lits {
+		if l > 0 {
+			r.Offered = append(r.Offered, rpm.ID(l))
+		}
+	}
+	for _, owner := range e.negatives(id, lits) {
+		pkg := e.pool.Package(owner)
+		for _, d := range pkg.Requires {
+			if !isComplex(e.pool, d) && slices.Equal(e.pool.Providers(d), r.Offered) {
+				r.Packages, r.Dep = []rpm.ID{owner}, d
+				return
+			}
+		}
+		for _, d := range slices.Concat(pkg.Requires, pkg.Conflicts) {
+			if isComplex(e.pool, d) && e.comesFrom(owner, d, lits) {
+				r.Kind, r.Packages, r.Dep = Incompatible, []rpm.ID{owner}, d
+				return
+			}
+		}
+	}
+}
+
+// negatives are the packages that a rule could belong to, id first.
+func (e *explainer) negatives(id rpm.ID, lits []lit) []rpm.ID {
+	out := []rpm.ID{id}
+	for _, l := range lits {
+		if l < 0 && idOf(l) != id {
+			out = append(out, idOf(l))
+		}
+	}
+	return out
+}
+
+// comesFrom reports whether a complex dependency of a package yields a rule.
+func (e *explainer) comesFrom(id rpm.ID, d rpm.Dep, lits []lit) bool {
+	for _, read := range []func(*compiler, rpm.Dep){(*compiler).complexRequires, (*compiler).complexConflicts} {
+		c := compiler{e.Solver, id, &compiled{}}
+		read(&c, d)
+		for _, rule := range slices.Concat(c.out.rules, c.out.foreign) {
+			if slices.Equal(rule, lits) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -31,10 +31,10 @@ type Relation uint8
 
 // The relations, the strongest first.
 const (
-	Request    Relation = iota // a request meant the package
-	Requires                   // another package requires it
-	Recommends                 // another package recommends it
-	Supplements                // it supplements another package
+	Request     Relation = iota // a request meant the package
+	Requires                    // another package requires it
+	Recommends                  // another package recommends it
+	Supplements                 // it supplements another package
 )
 
 // String gives the verb of a relation.

@@ -113,9 +113,6 @@ func Solve(ctx context.Context, pool *rpm.Pool, job Job) (*Result, error) {
 // found when there is no answer; any other error comes from the context.
 func (s *Solver) Solve(ctx context.Context, job Job) (*Result, error) {
 	goal, problems := s.readJob(job)
-	if len(problems) > 0 {
-		return nil, &Unsolvable{Problems: problems}
-	}
 	x := s.searches.Get().(*search)
 	defer s.searches.Put(x)
 	x.begin(ctx, goal)
@@ -124,7 +121,10 @@ func (s *Solver) Solve(ctx context.Context, job Job) (*Result, error) {
 		return nil, err
 	}
 	if !solved {
-		return nil, x.explain()
+		problems = append(problems, x.explain()...)
+	}
+	if len(problems) > 0 {
+		return nil, &Unsolvable{Problems: problems}
 	}
 	return x.result(), nil
 }
