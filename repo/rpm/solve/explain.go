@@ -195,7 +195,9 @@ func (e *explainer) all(ids []rpm.ID) []*Reason {
 		}
 		e.told[id] = true
 		for _, i := range e.against[id] {
-			out = e.join(out, e.describe(id, i))
+			for _, r := range e.describe(id, i) {
+				out = e.join(out, r)
+			}
 		}
 	}
 	for _, r := range out {
@@ -240,8 +242,9 @@ func (e *explainer) join(list []*Reason, r *Reason) []*Reason {
 	return append(list, r)
 }
 
-// describe says what a rule with the negation of a package means.
-func (e *explainer) describe(id rpm.ID, i int32) *Reason {
+// describe says what a rule with the negation of a package means. It is one
+// reason, but for a package that misses several things at once.
+func (e *explainer) describe(id rpm.ID, i int32) []*Reason {
 	lits := e.rules[i].lits
 	r := &Reason{Packages: []rpm.ID{id}}
 	switch {
@@ -250,38 +253,47 @@ func (e *explainer) describe(id rpm.ID, i int32) *Reason {
 	case i >= e.jobsFrom:
 		r.Kind = PinnedAway
 	case len(lits) == 1:
-		e.describeImpossible(r, id)
+		return e.describeImpossible(id)
 	case len(lits) == 2 && lits[0] < 0 && lits[1] < 0:
 		e.describeClash(r, id, idOf(lits[0]+lits[1]+lit(id)))
 	default:
 		e.describeRequires(r, id, lits)
 	}
-	return r
+	return []*Reason{r}
 }
 
 // describeImpossible says why a package can never be installed.
-func (e *explainer) describeImpossible(r *Reason, id rpm.ID) {
+func (e *explainer) describeImpossible(id rpm.ID) []*Reason {
 	pkg := e.pool.Package(id)
+	who := []rpm.ID{id}
 	switch {
 	case pkg.Hidden:
-		r.Kind = Filtered
-		return
+		return []*Reason{{Kind: Filtered, Packages: who}}
 	case !e.info[id].installable:
-		r.Kind = BadArch
-		return
+		return []*Reason{{Kind: BadArch, Packages: who}}
 	}
+	var out []*Reason
 	for _, d := range pkg.Requires {
-		if !isComplex(e.pool, d) && len(e.pool.Providers(d)) == 0 {
-			r.Kind, r.Dep, r.Hints = Missing, d, e.nearCapability(d)
-			return
+		switch complex := isComplex(e.pool, d); {
+		case complex && e.canNotHold(normalise(e.pool, d, cnf), never):
+			out = append(out, &Reason{Kind: Incompatible, Packages: who, Dep: d})
+		case !complex && len(e.pool.Providers(d)) == 0:
+			out = append(out, &Reason{Kind: Missing, Packages: who, Dep: d, Hints: e.nearCapability(d)})
 		}
 	}
-	r.Kind = Incompatible
-	for _, d := range pkg.Requires {
-		if v := normalise(e.pool, d, cnf).verdict; v == never || v == tooLarge {
-			r.Dep = d
+	for _, d := range pkg.Conflicts {
+		if isComplex(e.pool, d) && e.canNotHold(normalise(e.pool, d, dnf), always) {
+			out = append(out, &Reason{Kind: Incompatible, Packages: who, Dep: d})
 		}
 	}
+	if len(out) == 0 { // a complex dependency came down to this package alone
+		out = append(out, &Reason{Kind: Incompatible, Packages: who})
+	}
+	return out
+}
+
+func (e *explainer) canNotHold(b blocks, v verdict) bool {
+	return b.verdict == v || b.verdict == tooLarge
 }
 
 // describeClash says why two packages exclude each other.

@@ -80,6 +80,9 @@ func (p *Problem) line(r *Reason) string {
 	case PinnedAway:
 		return fmt.Sprintf("%s %s ruled out by a pin", who, verb("is", "are"))
 	}
+	if r.Dep == 0 {
+		return fmt.Sprintf("%s %s itself", who, verb("excludes", "exclude"))
+	}
 	return fmt.Sprintf("%s %s %s, which cannot be met here", who, verb("needs", "need"), s.pool.DepString(r.Dep))
 }
 
