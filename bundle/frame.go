@@ -89,15 +89,15 @@ var errTruncated = errors.New("the archive ends within it")
 // blocks, and checks its framing while it goes. One buffer serves many members.
 type scanner struct {
 	r      io.ReaderAt
-	buffer []byte // frameBuffer bytes
+	buffer []byte // grows to frameBuffer bytes at most
 }
 
 // scan hands each block's data with its place in the raw bytes to use, which
 // ends the scan by returning an error. Other errors tell why the framing is
 // not canonical, or are those of reading.
 func (s *scanner) scan(off, raw int64, use func(at int64, data []byte) error) error {
-	if s.buffer == nil {
-		s.buffer = make([]byte, frameBuffer)
+	if need := int(min(framedLength(raw), int64(frameBuffer))); len(s.buffer) < need {
+		s.buffer = make([]byte, need)
 	}
 	var crc uint32
 	for at := int64(0); at < raw; {
