@@ -22,6 +22,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"pgbundle/manifest"
 )
 
 // Options say how a Client reaches the world. The zero value is a Client
@@ -74,10 +76,14 @@ type Client struct {
 }
 
 // New makes a Client. The error is about the options: a certificate without
-// PEM, a proxy or a scope that is no URL, a .netrc that cannot be read. It
-// never quotes a secret.
+// PEM, a proxy or a scope that is no URL, a .netrc that cannot be read. It is
+// manifest.ErrUsage and never quotes a secret.
 func New(o Options) (*Client, error) {
-	o = o.withDefaults()
+	c, err := newClient(o.withDefaults())
+	return c, manifest.Classify(manifest.ErrUsage, err)
+}
+
+func newClient(o Options) (*Client, error) {
 	c := &Client{
 		opts:    o,
 		jobs:    make(chan struct{}, o.Jobs),

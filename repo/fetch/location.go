@@ -100,6 +100,8 @@ type scope struct {
 	path   string // begins and ends with "/"
 }
 
+// parseScope takes the origin and the path of a URL; what else it has does not
+// narrow the scope.
 func parseScope(raw string) (scope, error) {
 	loc, err := parseLocation(raw)
 	if err != nil {
@@ -107,9 +109,6 @@ func parseScope(raw string) (scope, error) {
 	}
 	if loc.url == nil {
 		return scope{}, errors.New("a scope is an http or https URL")
-	}
-	if loc.user != nil || loc.url.RawQuery != "" {
-		return scope{}, errors.New("a scope holds no user and no query")
 	}
 	path := loc.url.EscapedPath()
 	if !strings.HasSuffix(path, "/") {
