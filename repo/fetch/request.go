@@ -2,11 +2,11 @@ package fetch
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -208,7 +208,7 @@ func explain(err error, u *url.URL) error {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var roots x509.SystemRootsError
-	var alert tls.AlertError
+	var alert *net.OpError // crypto/tls reports what the other side says so
 	switch {
 	case errors.As(err, &unknown):
 		return hopeless{fmt.Errorf("GET %s: %s: a proxy may re-sign TLS here: give its authority's certificate with --cacert FILE", name, signer(unknown))}
@@ -216,7 +216,7 @@ func explain(err error, u *url.URL) error {
 		return hopeless{fmt.Errorf("GET %s: this host has no certificates of authorities: install ca-certificates or give them with --cacert FILE", name)}
 	case errors.As(err, &host), errors.As(err, &invalid):
 		return hopeless{fmt.Errorf("GET %s: %w", name, err)}
-	case errors.As(err, &alert):
+	case errors.As(err, &alert) && alert.Op == "remote error":
 		return hopeless{fmt.Errorf("GET %s: %w (does this server ask for a client certificate?)", name, err)}
 	}
 	return fmt.Errorf("GET %s: %w", name, err)
