@@ -110,8 +110,10 @@ func Verify(trusted []PublicKey, message, signature []byte) (PublicKey, string, 
 
 func keyID(id uint64) string { return fmt.Sprintf("%016X", id) }
 
+// printable says whether a comment is safe on a terminal. Stock minisign puts
+// tabs between the fields of its own.
 func printable(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd || r >= 0x80 && r < 0xa0 })
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f || r == 0xfffd || r >= 0x80 && r < 0xa0 })
 }
 
 func damaged(format string, args ...any) error {
