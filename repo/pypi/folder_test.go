@@ -17,18 +17,16 @@ import (
 	"pgbundle/repo/pypi/sdist"
 )
 
-// wheelhouse resolves against a fixture and writes the answer into a folder, as
-// a build does.
-func wheelhouse(t *testing.T, x *fixture, want ...string) (string, *Resolution) {
+// wheelhouse resolves and writes the answer into a folder, as a build does.
+func wheelhouse(t *testing.T, r *Resolver, want ...string) (string, *Resolution) {
 	t.Helper()
-	index := x.index(t)
-	r, err := Resolve(t.Context(), index, want, nil, el9)
+	answer, err := r.Resolve(t.Context(), want)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, f := range r.Files {
-		rc, err := index.Open(t.Context(), f.Path())
+	for _, f := range answer.Files {
+		rc, err := r.Index.Open(t.Context(), f.Path())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -42,23 +40,23 @@ func wheelhouse(t *testing.T, x *fixture, want ...string) (string, *Resolution) 
 			if name, data, err = sdist.BuildWheel(t.Context(), data, time.Unix(1700000000, 0)); err != nil {
 				t.Fatal(err)
 			}
-			r.Built(f.Name, name, hexSum(data), int64(len(data)))
+			answer.Built(f.Name, name, hexSum(data), int64(len(data)))
 		}
-		if err := CheckWheel(bytes.NewReader(data), int64(len(data)), name, el9); err != nil {
+		if err := CheckWheel(bytes.NewReader(data), int64(len(data)), name, r.Target); err != nil {
 			t.Error(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	return dir, r
+	return dir, answer
 }
 
 // TestWheelhouseResolvesAgain proves a wheelhouse from its own folder alone.
 func TestWheelhouseResolvesAgain(t *testing.T) {
 	x := small()
 	x.sdist("simple", "1.0", "", "lib>=1", "[more]", "speed")
-	dir, first := wheelhouse(t, x, "app[all]", "simple[more]")
+	dir, first := wheelhouse(t, &Resolver{Index: x.index(t), Target: el9}, "app[all]", "simple[more]")
 	index, err := Open(testClient(t), dir)
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"path"
 	"strings"
 	"time"
 
@@ -147,7 +146,7 @@ func (f *File) setURL(u *url.URL) {
 
 // safeName says whether a file name can stand as one part of a path.
 func safeName(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= 512 && path.Base(name) == name && !strings.ContainsAny(name, "\\\x00\r\n")
+	return name != "" && name != "." && name != ".." && len(name) <= 512 && !strings.ContainsAny(name, "/\\\x00\r\n")
 }
 
 func sha256Of(hashes map[string]string) string {

@@ -88,6 +88,9 @@ func parseRequirement(text string) (*Requirement, error) {
 		return nil, fmt.Errorf("longer than %d bytes", maxRequirement)
 	}
 	s := strings.Trim(text, " \t\r\n")
+	if strings.ContainsAny(s, "\r\n") {
+		return nil, fmt.Errorf("more than one line")
+	}
 	n := identifier(s)
 	if n == 0 {
 		return nil, fmt.Errorf("no package name")
