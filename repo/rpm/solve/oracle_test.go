@@ -145,18 +145,6 @@ func without(a, b []string) []string {
 	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
 }
 
-// names returns the names that have a visible build for the machine.
-func names(s *Solver) []string {
-	var out []string
-	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
-		if in := &s.info[id]; in.installable && (in.score == 1 || in.class() == 1) {
-			out = append(out, s.pool.String(in.name))
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
 // newest returns the NEVRA of the newest visible build of a name.
 func newest(s *Solver, name string) string {
 	best := rpm.ID(0)

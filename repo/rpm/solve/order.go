@@ -43,14 +43,22 @@ func (x *search) order(ids []rpm.ID) {
 
 // stable sorts by a small rank and keeps the order of equals.
 func stable(ids []rpm.ID, rank func(rpm.ID) int) {
-	ranks := make(map[rpm.ID]int, len(ids))
+	type ranked struct {
+		id   rpm.ID
+		rank int
+	}
+	all := make([]ranked, len(ids))
 	sorted := true
 	for i, id := range ids {
-		ranks[id] = rank(id)
-		sorted = sorted && (i == 0 || ranks[ids[i-1]] <= ranks[id])
+		all[i] = ranked{id, rank(id)}
+		sorted = sorted && (i == 0 || all[i-1].rank <= all[i].rank)
 	}
-	if !sorted {
-		slices.SortStableFunc(ids, func(a, b rpm.ID) int { return cmp.Compare(ranks[a], ranks[b]) })
+	if sorted {
+		return
+	}
+	slices.SortStableFunc(all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
+	for i := range all {
+		ids[i] = all[i].id
 	}
 }
 

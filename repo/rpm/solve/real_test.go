@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -74,6 +75,18 @@ func loadPool(t testing.TB, sources []source) *rpm.Pool {
 	}
 	pool.Prepare("x86_64")
 	return pool
+}
+
+// names returns the names that have a visible build for the machine.
+func names(s *Solver) []string {
+	var out []string
+	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
+		if in := &s.info[id]; in.installable && (in.score == 1 || in.class() == 1) {
+			out = append(out, s.pool.String(in.name))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 var el9Solver = sync.OnceValue(func() func(testing.TB) *Solver {

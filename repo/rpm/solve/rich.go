@@ -253,22 +253,24 @@ func compileCondition(pool *rpm.Pool, d rpm.Dep) *condition {
 	return &condition{providers: pool.Providers(d)}
 }
 
-// holds tests a condition against the packages that are installed.
-func (c *condition) holds(installed func(rpm.ID) bool) bool {
+// holds tests a condition against the packages that are installed. `A if B` also
+// holds where B does not; strictly it needs A.
+func (c *condition) holds(installed func(rpm.ID) bool, strictly bool) bool {
 	switch c.op {
 	case rpm.OpAnd:
-		return c.a.holds(installed) && c.b.holds(installed)
+		return c.a.holds(installed, strictly) && c.b.holds(installed, strictly)
 	case rpm.OpOr:
-		return c.a.holds(installed) || c.b.holds(installed)
+		return c.a.holds(installed, strictly) || c.b.holds(installed, strictly)
 	case rpm.OpIf, rpm.OpUnless:
-		met := c.b.holds(installed)
-		switch {
+		switch met := c.b.holds(installed, strictly); {
 		case met == (c.op == rpm.OpIf):
-			return c.a.holds(installed)
+			return c.a.holds(installed, strictly)
 		case c.c != nil:
-			return c.c.holds(installed)
+			return c.c.holds(installed, strictly)
+		case c.op == rpm.OpIf:
+			return !strictly || c.a.holds(installed, strictly)
 		}
-		return c.op == rpm.OpIf
+		return false
 	}
 	return slices.ContainsFunc(c.providers, installed)
 }
@@ -282,7 +284,7 @@ func (c *condition) possible(in *idSet) bool {
 	case rpm.OpOr:
 		return c.a.possible(in) || c.b.possible(in)
 	case rpm.OpIf, rpm.OpUnless:
-		return true
+		return c.a.possible(in) || c.c != nil && c.c.possible(in)
 	}
 	return slices.ContainsFunc(c.providers, in.has)
 }

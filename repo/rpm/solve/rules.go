@@ -126,7 +126,6 @@ func (c *compiler) requires(d rpm.Dep) {
 		return
 	}
 	providers := c.pool.Providers(d)
-	c.out.reach = append(c.out.reach, providers...)
 	switch {
 	case len(providers) == 0:
 		c.add(-lit(c.id))
@@ -137,6 +136,7 @@ func (c *compiler) requires(d rpm.Dep) {
 	if _, itself := slices.BinarySearch(providers, c.id); itself {
 		return
 	}
+	c.out.reach = append(c.out.reach, providers...)
 	rule := make([]lit, len(providers)+1)
 	rule[0] = -lit(c.id)
 	for i, p := range providers {

@@ -42,6 +42,7 @@ type Solver struct {
 	searches sync.Pool
 
 	obsoleters func() map[rpm.Str][]rpm.ID // by name: who obsoletes some version of it
+	libraries  func() map[string][]string  // by stem: what there is of a shared library
 }
 
 // info is what the policy asks of a package all the time, close together.
@@ -74,6 +75,7 @@ func NewSolver(pool *rpm.Pool) *Solver {
 		traits:   make([]atomic.Pointer[traits], n),
 	}
 	s.obsoleters = sync.OnceValue(s.indexObsoleters)
+	s.libraries = sync.OnceValue(s.indexLibraries)
 	s.searches.New = func() any { return newSearch(s) }
 	for id := rpm.System; int(id) < n; id++ {
 		s.fillInfo(id)

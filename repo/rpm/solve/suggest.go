@@ -146,7 +146,7 @@ func (s *Solver) nearCapability(d rpm.Dep) []string {
 		}
 	}
 	library, symbols, found := cutSymbols(name)
-	if !found {
+	if !found || strings.HasPrefix(name, "/") {
 		return nil
 	}
 	if str := s.pool.Lookup(library); symbols != "" && str != 0 {
@@ -189,34 +189,44 @@ func cutSymbols(name string) (library, symbols string, found bool) {
 // otherLibraries looks for a library of the same stem: libldap-2.4.so.2 is there
 // when libldap.so.2 is not.
 func (s *Solver) otherLibraries(library string) []string {
-	stem, suffix := library[:strings.Index(library, ".so")], library[strings.IndexByte(library, '('):]
-	var found []string
+	found := s.libraries()[libraryStem(library)]
+	return found[:min(len(found), maxSuggestions)]
+}
+
+// indexLibraries lists by stem which libraries there are, in hints.
+func (s *Solver) indexLibraries() map[string][]string {
+	out := make(map[string][]string)
 	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
 		if !s.visible(id) {
 			continue
 		}
 		for _, d := range s.pool.Package(id).Provides {
 			name := s.pool.String(s.nameOf(d))
-			if strings.HasPrefix(name, stem) && strings.HasSuffix(name, suffix) && isLibraryOf(name[len(stem):]) {
-				found = append(found, fmt.Sprintf("there is %s in %s", name, s.pool.String(s.info[id].name)))
+			if library, symbols, ok := cutSymbols(name); ok && symbols == "" {
+				stem := libraryStem(library)
+				out[stem] = append(out[stem], fmt.Sprintf("there is %s in %s", name, s.pool.String(s.info[id].name)))
 			}
 		}
 	}
-	slices.Sort(found)
-	found = slices.Compact(found)
-	return found[:min(len(found), maxSuggestions)]
+	for stem := range out {
+		slices.Sort(out[stem])
+		out[stem] = slices.Compact(out[stem])
+	}
+	return out
 }
 
-// isLibraryOf reports whether what follows the stem of a library is a version.
-func isLibraryOf(rest string) bool {
-	version, _, ok := strings.Cut(rest, ".so")
-	return ok && strings.Trim(version, "-.0123456789") == ""
+// libraryStem cuts the versions out of `libx-2.4.so.1()(64bit)`.
+func libraryStem(library string) string {
+	name, rest, _ := strings.Cut(library, ".so")
+	_, arch, _ := strings.Cut(rest, "(")
+	return strings.TrimRight(name, "-.0123456789") + "(" + arch
 }
 
 // olderBuild finds out whether an older build than the newest could be had for a
 // request.
 func (e *explainer) olderBuild(j *job, best []rpm.ID) []string {
-	x := newSearch(e.Solver)
+	x := e.searches.Get().(*search)
+	defer e.searches.Put(x)
 	x.begin(e.ctx, &goal{jobs: []job{*j}, barred: e.goal.barred})
 	if solved, err := x.run(false); !solved || err != nil {
 		return nil

@@ -165,7 +165,7 @@ func (x *search) weakCandidates() (wanted, supplementing []rpm.ID) {
 				}
 			}
 		case x.open(id) && len(c.supplements) > 0 && x.info[id].installable:
-			if x.supplements(id) && !x.otherBuildInstalled(id) {
+			if x.strictlySupplements(id) && !x.otherBuildInstalled(id) {
 				supplementing = append(supplementing, id)
 			}
 		}
@@ -176,6 +176,12 @@ func (x *search) weakCandidates() (wanted, supplementing []rpm.ID) {
 		}
 	}
 	return wanted, supplementing
+}
+
+// strictlySupplements is supplements, but a condition that nothing installed
+// bears on is no reason to install.
+func (x *search) strictlySupplements(id rpm.ID) bool {
+	return slices.ContainsFunc(x.of(id).supplements, func(c *condition) bool { return c.holds(x.installed, true) })
 }
 
 func (x *search) nothing(rpm.ID) bool { return false }
