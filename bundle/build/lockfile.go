@@ -117,4 +117,3 @@ func (o Options) withProgram(lock *manifest.Lock, program manifest.Artifact) (*m
 	renewed.Artifacts[i] = program
 	return &renewed, nil
 }
-

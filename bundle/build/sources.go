@@ -78,7 +78,7 @@ func FindSources(s Spec, host Host) (Sources, []string, error) {
 			}
 		}
 	}
-	errs = append(errs, src.place(s)...)
+	src.place(s)
 	for _, r := range src.Repos {
 		src.Credentials = append(src.Credentials, credentials(r)...)
 	}
@@ -157,15 +157,10 @@ func (s Spec) reposOf(set string, host Host) ([]dnfconf.Repo, error) {
 
 // place puts the repositories that were given by address into the set, in the
 // order of their ids.
-func (src *Sources) place(s Spec) []error {
-	var errs []error
+func (src *Sources) place(s Spec) {
 	var keys []string
 	for _, k := range s.Keys {
-		path, err := filepath.Abs(k)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		keys = append(keys, path)
+		keys = append(keys, src.clean(k))
 	}
 	ids := make([]string, 0, len(s.Repositories))
 	for id := range s.Repositories {
@@ -188,7 +183,6 @@ func (src *Sources) place(s Spec) []error {
 			r.GPGKeys, r.Fingerprints = keys, nil
 		}
 	}
-	return errs
 }
 
 // mirrors are the base addresses of a repository, and what its metalink says of

@@ -14,6 +14,7 @@ import (
 	"pgbundle/repo/fetch"
 	"pgbundle/repo/pypi"
 	"pgbundle/repo/pypi/sdist"
+	"pgbundle/repo/pypi/tags"
 )
 
 const indexSource = "pypi" // its id in the lock
@@ -42,7 +43,7 @@ func (r wheelhouseRequest) Resolve(ctx context.Context, target manifest.Target) 
 	artifacts := make([]manifest.Artifact, 0, len(res.Files))
 	var errs []error
 	for _, c := range res.Files {
-		a, err := r.artifact(ctx, c)
+		a, err := r.artifact(ctx, c, target.Arch)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -53,9 +54,9 @@ func (r wheelhouseRequest) Resolve(ctx context.Context, target manifest.Target) 
 	return artifacts, errors.Join(errs...)
 }
 
-func (r wheelhouseRequest) artifact(ctx context.Context, c pypi.Chosen) (manifest.Artifact, error) {
+func (r wheelhouseRequest) artifact(ctx context.Context, c pypi.Chosen, arch string) (manifest.Artifact, error) {
 	a := manifest.Artifact{
-		Path: path.Join(wheelhouse(r.role), c.Filename), Kind: manifest.Wheel, Name: c.Name, Version: c.Version,
+		Path: path.Join(wheelhouse(r.role), placedName(c.Filename, arch)), Kind: manifest.Wheel, Name: c.Name, Version: c.Version,
 		Size: c.Size, SHA256: c.SHA256,
 		From:  manifest.Origin{Source: indexSource, Path: c.Path(), Size: c.Size, SHA256: c.SHA256},
 		Roles: []manifest.Role{r.role}, WantedBy: c.WantedBy,
@@ -64,6 +65,28 @@ func (r wheelhouseRequest) artifact(ctx context.Context, c pypi.Chosen) (manifes
 		return r.made(ctx, a)
 	}
 	return a, nil
+}
+
+// maxBase is the longest last part of a path that USTAR can hold, in bytes.
+const maxBase = 100
+
+// placedName is the name of a wheel in its wheelhouse: its own, unless that is
+// longer than tar can hold. Wheels that name one build by many platform tags
+// are; then the shortest of the tags that fit the architecture is left, which
+// names the same build (PEP 425, "Compressed Tag Sets").
+func placedName(filename, arch string) string {
+	w, err := tags.ParseWheel(filename)
+	if err != nil || len(filename) <= maxBase {
+		return filename
+	}
+	stem := filename[:strings.LastIndexByte(filename, '-')+1]
+	short := filename
+	for _, platform := range w.Platforms {
+		if name := stem + platform + ".whl"; strings.HasSuffix(platform, "_"+arch) && len(name) < len(short) {
+			short = name
+		}
+	}
+	return short
 }
 
 // made makes a wheel of a source archive, so that the lock can name its digest.

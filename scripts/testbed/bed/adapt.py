@@ -1,0 +1,148 @@
+"""What Debian does in maintainer scripts, or names otherwise than EL and PGDG.
+
+Maintainer scripts are not carried over. Each function here restates, for one
+package, what its scripts would have done on a node: users, folders with an
+owner, files under the names that EL has. Everything else is converted as is.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bed.payload import Payload
+from bed.spec import Package
+
+Piece = tuple[Package, Payload]
+
+
+@dataclass(frozen=True)
+class User:
+    name: str
+    uid: int
+    home: str
+    shell: str = "/usr/sbin/nologin"
+
+
+POSTGRES = User("postgres", 26, "/var/lib/pgsql", "/bin/bash")  # uid and home of PGDG
+PGBOUNCER = User("pgbouncer", 982, "/")
+HAPROXY = User("haproxy", 188, "/var/lib/haproxy")
+CHRONY = User("_chrony", 184, "/var/lib/chrony")
+POLKITD = User("polkitd", 114, "/nonexistent")
+
+
+def add_user(package: Package, user: User) -> None:
+    """Create the user in %pre; a failure there stops the transaction, as on EL."""
+    package.pre += (
+        f"getent group {user.name} >/dev/null || groupadd -r -g {user.uid} {user.name} || exit 1\n"
+        f"getent passwd {user.name} >/dev/null || "
+        f"useradd -r -u {user.uid} -g {user.name} -d {user.home} -s {user.shell} {user.name} || exit 1\n"
+    )
+    package.requires_pre += [name for name in ("passwd", "libc-bin", "/bin/sh") if name not in package.requires_pre]
+
+
+def _libc6(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    package.provides.append("rtld(GNU_HASH)")  # glibc.spec of EL states it by hand too
+    package.requires_pre.append("testbed-image")
+    return [(package, payload)]
+
+
+def _dash(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    package.provides += ["/bin/sh", "/bin/dash"]
+    return [(package, payload)]
+
+
+def _bash(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    package.provides.append("/bin/bash")
+    return [(package, payload)]
+
+
+def _base_files(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    payload.remove("/usr/lib/os-release")  # testbed-image says what the node is
+    return [(package, payload)]
+
+
+def _stdlib(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    payload.remove("/usr/lib/python3.11/EXTERNALLY-MANAGED")  # EL's Python has no such mark
+    return [(package, payload)]
+
+
+def _python311(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    package.requires.append("python3.11-venv")  # EL's python3.11 can make a venv by itself
+    return [(package, payload)]
+
+
+def _pip(package: Package, payload: Payload, work: Path) -> list[Piece]:
+    """EL has pip per interpreter: python3.11-pip holds it, python3-pip its plain names."""
+    plain = payload.split(work / "python3-pip", re.compile(r"^/usr/bin/pip3?$"))
+    names = Package(**(vars(package) | {
+        "requires": [f"python3.11-pip = {package.version}-{package.release}", "python3"],
+        "provides": [], "conflicts": [], "recommends": [], "suggests": [],
+    }))
+    package.name = "python3.11-pip"
+    package.summary += " (for Python 3.11)"
+    return [(package, payload), (names, plain)]
+
+
+def _ping(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    payload.mark("/usr/bin/ping", flag="%caps(cap_net_raw=ep)")
+    return [(package, payload)]
+
+
+def _haproxy(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    add_user(package, HAPROXY)
+    return [(package, payload)]
+
+
+def _polkitd(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    add_user(package, POLKITD)
+    return [(package, payload)]
+
+
+def _chrony(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    """EL's names: chronyd.service and /etc/chrony.conf, which chronyd here reads by a link."""
+    add_user(package, CHRONY)
+    payload.move("/usr/lib/systemd/system/chrony.service", "/usr/lib/systemd/system/chronyd.service")
+    unit = payload.target("/usr/lib/systemd/system/chronyd.service")
+    unit.write_text(unit.read_text().replace("Alias=chronyd.service\n", ""))
+    payload.move("/usr/share/chrony/chrony.conf", "/etc/chrony.conf")
+    payload.mark("/etc/chrony.conf", flag="%config(noreplace)")
+    payload.add_link("/etc/chrony/chrony.conf", "../chrony.conf")
+    payload.add_dir("/var/lib/chrony", 0o750, CHRONY.name, CHRONY.name)
+    payload.add_dir("/var/log/chrony", 0o750, CHRONY.name, CHRONY.name)
+    return [(package, payload)]
+
+
+def _pgbouncer(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    """PGDG's pgbouncer runs as a user of its own."""
+    add_user(package, PGBOUNCER)
+    unit = payload.target("/usr/lib/systemd/system/pgbouncer.service")
+    unit.write_text(unit.read_text().replace("User=postgres", "User=pgbouncer\nRuntimeDirectory=pgbouncer"))
+    for name in ("pgbouncer.ini", "userlist.txt"):
+        payload.mark(f"/etc/pgbouncer/{name}", user=PGBOUNCER.name, group=PGBOUNCER.name, mode=0o640)
+    payload.add_dir("/var/log/pgbouncer", 0o700, PGBOUNCER.name, PGBOUNCER.name)
+    return [(package, payload)]
+
+
+def _pgbackrest(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    add_user(package, POSTGRES)
+    for folder in ("/var/lib/pgbackrest", "/var/log/pgbackrest", "/var/spool/pgbackrest"):
+        payload.add_dir(folder, 0o750, POSTGRES.name, POSTGRES.name)
+    return [(package, payload)]
+
+
+ADAPT: dict[str, Callable[[Package, Payload, Path], list[Piece]]] = {
+    "base-files": _base_files,
+    "bash": _bash,
+    "chrony": _chrony,
+    "dash": _dash,
+    "haproxy": _haproxy,
+    "iputils-ping": _ping,
+    "libc6": _libc6,
+    "libpython3.11-stdlib": _stdlib,
+    "pgbackrest": _pgbackrest,
+    "pgbouncer": _pgbouncer,
+    "polkitd": _polkitd,
+    "python3-pip": _pip,
+    "python3.11": _python311,
+}
