@@ -50,6 +50,7 @@ func half(b []byte) step {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Length", fmt.Sprint(len(b)))
 		w.Write(b[:len(b)/2])
+		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -89,6 +90,7 @@ func TestFetchFailures(t *testing.T) {
 		{"half a file, then all", []step{half(data), bytesOf(data)}, false, 2, "", nil},
 		{"half a file for good", []step{half(data)}, false, 5, "closed in mid-file", nil},
 		{"other content of the same size", []step{bytesOf(other)}, false, 1, "its sha256 is " + digest(other), manifest.ErrDamaged},
+		{"no answer", []step{func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }}, false, 5, "the server closed the connection without an answer", nil},
 		{"too large, announced", []step{bytesOf(append(data, 'x'))}, false, 1, "it has 200001 bytes, not 200000", manifest.ErrDamaged},
 		{"too large, unannounced", []step{chunked(append(data, 'x'))}, false, 1, "more bytes came than the 200000", manifest.ErrDamaged},
 		{"too small", []step{bytesOf(data[:1000])}, false, 1, "it has 1000 bytes, not 200000", manifest.ErrDamaged},
@@ -344,7 +346,7 @@ func TestCancel(t *testing.T) {
 	if _, ok := c.Cached(digest(data)); ok {
 		t.Fatal("it has its final name")
 	}
-	o.answer = nil
+	o.answerWith(nil)
 	path, err := newClient(t, fetch.Options{CacheDir: dir}).Fetch(context.Background(), want(data), []string{o.url}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -219,6 +219,9 @@ func explain(err error, u *url.URL) error {
 	case errors.As(err, &alert) && alert.Op == "remote error":
 		return hopeless{fmt.Errorf("GET %s: %w (does this server ask for a client certificate?)", name, err)}
 	}
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("GET %s: the server closed the connection without an answer", name)
+	}
 	return fmt.Errorf("GET %s: %w", name, err)
 }
 

@@ -70,6 +70,12 @@ func (o *origin) ranges() string {
 	return strings.Join(o.asked, " ")
 }
 
+func (o *origin) answerWith(f func(w http.ResponseWriter, r *http.Request) bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.answer = f
+}
+
 func (o *origin) conditions() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
