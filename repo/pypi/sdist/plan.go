@@ -51,18 +51,15 @@ func (a *archive) plan() (*plan, error) {
 	return out, nil
 }
 
-// notCopied are the files of an egg-info that METADATA and RECORD replace.
-var notCopied = []string{"PKG-INFO", "SOURCES.txt", "requires.txt", "not-zip-safe", "dependency_links.txt"}
-
 // eggFiles are the files of the egg-info that go into dist-info as they are.
+// Others are METADATA's matter, or a plug-in's.
 func (p *project) eggFiles() []member {
 	var out []member
-	for _, file := range p.names() {
-		name, ok := strings.CutPrefix(file, p.egg+"/")
-		if !ok || strings.Contains(name, "/") || slices.Contains(notCopied, name) {
+	for _, name := range []string{"entry_points.txt", "top_level.txt", "zip-safe", "eager_resources.txt"} {
+		content, ok := p.files[p.egg+"/"+name]
+		if !ok {
 			continue
 		}
-		content := p.files[file]
 		if name == "entry_points.txt" {
 			if !statesEntryPoints(content) {
 				continue
