@@ -84,9 +84,11 @@ func (d *download) sum() string { return hex.EncodeToString(d.hash.Sum(nil)) }
 // attempt brings the rest of the file from one address. moved tells whether it
 // got well beyond all tries before.
 func (d *download) attempt(ctx context.Context, loc location) (moved bool, err error) {
-	if loc.url == nil {
+	switch {
+	case d.size > 0 && d.offset == d.size: // a server kept the line open after the last byte
+	case loc.url == nil:
 		err = d.fromFolder(ctx, loc)
-	} else {
+	default:
 		err = d.fromServer(ctx, loc)
 	}
 	if err == nil && d.kept == "" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -169,10 +168,6 @@ func passes(err error) bool {
 	}
 	var no hopeless
 	if errors.As(err, &no) || errors.Is(err, fs.ErrNotExist) {
-		return false
-	}
-	var dns *net.DNSError
-	if errors.As(err, &dns) && dns.IsNotFound {
 		return false
 	}
 	return true

@@ -288,7 +288,7 @@ func TestStall(t *testing.T) {
 	}
 	defer close(released)
 	timeouts := quick
-	timeouts.Stall = 50 * time.Millisecond
+	timeouts.Stall = 300 * time.Millisecond
 	t.Run("then the rest", func(t *testing.T) {
 		url, count := server(t, stall, bytesOf(data))
 		path, err := newClient(t, fetch.Options{Timeouts: timeouts}).Fetch(context.Background(), want(data), []string{url}, nil)
@@ -303,7 +303,7 @@ func TestStall(t *testing.T) {
 	t.Run("for good", func(t *testing.T) {
 		url, _ := server(t, stall)
 		_, err := newClient(t, fetch.Options{Timeouts: timeouts, Retries: -1}).Fetch(context.Background(), want(data), []string{url}, nil)
-		if err == nil || !strings.Contains(err.Error(), "no byte came for 50ms") {
+		if err == nil || !strings.Contains(err.Error(), "no byte came for 300ms") {
 			t.Errorf("error %v", err)
 		}
 	})

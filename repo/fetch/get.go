@@ -2,11 +2,13 @@ package fetch
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path"
@@ -83,7 +85,12 @@ func (c *Client) getOnce(ctx context.Context, loc location, o GetOptions) (*Resp
 }
 
 func (c *Client) readRemote(ctx context.Context, loc location, o GetOptions) (*Response, error) {
-	res, err := c.get(ctx, loc, o.Header)
+	header := http.Header{}
+	maps.Copy(header, o.Header)
+	if o.SHA256 == "" && !isArchive(loc) {
+		header.Set("Accept-Encoding", "gzip") // the pages of an index shrink to a tenth
+	}
+	res, err := c.get(ctx, loc, header)
 	if err != nil {
 		return nil, err
 	}
@@ -91,11 +98,39 @@ func (c *Client) readRemote(ctx context.Context, loc location, o GetOptions) (*R
 	if res.ContentLength > o.MaxBytes {
 		return nil, errTooLarge(loc, o.MaxBytes)
 	}
-	body, err := readBounded(res.Body, res.ContentLength, o.MaxBytes, loc)
+	var r io.Reader = res.Body
+	if header.Get("Accept-Encoding") == "gzip" && res.Header.Get("Content-Encoding") == "gzip" {
+		if r, err = unzip(res); err != nil {
+			return nil, fmt.Errorf("GET %s: read its gzip encoding: %w", loc, err)
+		}
+	}
+	body, err := readBounded(r, res.ContentLength, o.MaxBytes, loc)
 	if err != nil {
 		return nil, err
 	}
 	return &Response{Body: body, URL: res.url.String(), Header: res.Header}, nil
+}
+
+// unzip undoes the encoding that was agreed for the way.
+func unzip(res *response) (io.Reader, error) {
+	r, err := gzip.NewReader(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	res.Header.Del("Content-Encoding")
+	res.Header.Del("Content-Length")
+	res.ContentLength = -1
+	return r, nil
+}
+
+// isArchive tells whether a file is compressed by itself: some servers call
+// that an encoding of the way, and undoing it would change the file.
+func isArchive(loc location) bool {
+	switch strings.ToLower(path.Ext(loc.url.Path)) {
+	case ".gz", ".tgz", ".xz", ".zst", ".bz2", ".rpm", ".whl", ".zip":
+		return true
+	}
+	return false
 }
 
 func readLocal(loc location, most int64) (*Response, error) {

@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -37,8 +38,53 @@ func TestGet(t *testing.T) {
 	if string(res.Body) != "{}" || res.URL != url+"/to/" || res.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%q from %s, %v", res.Body, res.URL, res.Header)
 	}
-	if agent != "pgbundle/1.2" || accept != "application/json" || encoding != "identity" {
+	if agent != "pgbundle/1.2" || accept != "application/json" || encoding != "gzip" {
 		t.Errorf("the server saw %q, %q, %q", agent, accept, encoding)
+	}
+}
+
+// TestGetEncoding: pages may come compressed, files that are compressed
+// themselves or have a digest come as they are, whatever the server calls it.
+func TestGetEncoding(t *testing.T) {
+	page := []byte(strings.Repeat("<a href=x>x</a>", 1000))
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	w.Write(page)
+	must(t, w.Close())
+	var encoding string
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		encoding = r.Header.Get("Accept-Encoding")
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write(packed.Bytes())
+	})
+	c := newClient(t, fetch.Options{})
+	tests := []struct {
+		path    string
+		options fetch.GetOptions
+		asked   string
+		want    []byte
+	}{
+		{"/simple/patroni/", fetch.GetOptions{}, "gzip", page},
+		{"/primary.xml.gz", fetch.GetOptions{}, "identity", packed.Bytes()},
+		{"/x", fetch.GetOptions{SHA256: digest(packed.Bytes())}, "identity", packed.Bytes()},
+	}
+	for _, test := range tests {
+		res, err := c.Get(context.Background(), []string{url + test.path}, test.options)
+		must(t, err)
+		if encoding != test.asked || !bytes.Equal(res.Body, test.want) {
+			t.Errorf("%s: asked for %q, %d bytes", test.path, encoding, len(res.Body))
+		}
+	}
+	_, err := c.Get(context.Background(), []string{url + "/bomb"}, fetch.GetOptions{MaxBytes: 10_000})
+	if err == nil || !strings.Contains(err.Error(), "larger than the 10000 bytes") {
+		t.Errorf("unpacked it is too large: %v", err)
+	}
+	cut := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write(packed.Bytes()[:packed.Len()-9])
+	})
+	if _, err := c.Get(context.Background(), []string{cut + "/page"}, fetch.GetOptions{}); err == nil {
+		t.Error("half a gzip stream is a page")
 	}
 }
 

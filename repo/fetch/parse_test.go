@@ -2,11 +2,17 @@ package fetch
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io/fs"
 	"math"
+	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"reflect"
 	"strings"
@@ -319,5 +325,80 @@ func TestRetryAfterIsWaited(t *testing.T) {
 	}
 	if len(pauses) != 2 || pauses[0] > time.Second || pauses[0]+pauses[1] != 90*time.Second {
 		t.Errorf("pauses %v", pauses)
+	}
+}
+
+func TestProxyFunction(t *testing.T) {
+	proxy, err := Proxy{HTTP: "proxy:3128", HTTPS: "http://u:p@secure:3129", No: "direct.test, .inside.test,10.0.0.0/8,port.test:8443"}.function()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{
+		"http://repo.test/":        "http://proxy:3128",
+		"https://repo.test/":       "http://u:p@secure:3129",
+		"https://direct.test/":     "",
+		"https://sub.direct.test/": "",
+		"https://a.inside.test/":   "",
+		"https://inside.test/":     "http://u:p@secure:3129",
+		"https://10.1.2.3/":        "",
+		"https://11.1.2.3/":        "http://u:p@secure:3129",
+		"https://port.test:8443/":  "",
+		"https://port.test/":       "http://u:p@secure:3129",
+		"https://localhost/":       "",
+		"https://127.0.0.1:5000/":  "",
+		"https://[::1]/":           "",
+	} {
+		loc, err := parseLocation(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if u, err := proxy(loc.url); err != nil {
+			t.Error(err)
+		} else if u != nil {
+			got = u.String()
+		}
+		if got != want {
+			t.Errorf("%s by %q, want %q", address, got, want)
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	u := &url.URL{Scheme: "https", Host: "repo.test", Path: "/x"}
+	for text, err := range map[string]error{
+		"GET https://repo.test/x: lookup repo.test: no such host (is the name right? if this network wants a proxy, set HTTPS_PROXY)":                                            &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "repo.test", IsNotFound: true}},
+		"GET https://repo.test/x: this host has no certificates of authorities: install ca-certificates or give them with --cacert FILE":                                         x509.SystemRootsError{},
+		"GET https://repo.test/x: the server's certificate is signed by an unknown authority: a proxy may re-sign TLS here: give its authority's certificate with --cacert FILE": x509.UnknownAuthorityError{},
+		"GET https://repo.test/x: remote error: tls: bad certificate (does this server ask for a client certificate?)":                                                           &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")},
+	} {
+		got := explain(err, u)
+		if got.Error() != text || passes(got) {
+			t.Errorf("%v, may pass: %v", got, passes(got))
+		}
+	}
+	if err := explain(&net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", IsTemporary: true}}, u); !passes(err) {
+		t.Errorf("a resolver in trouble is final: %v", err)
+	}
+}
+
+// TestLastByteThenSilence: a server that does not close after the last byte
+// stalls the line, and yet the file is whole.
+func TestLastByteThenSilence(t *testing.T) {
+	const text = "content"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Write([]byte(text))
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	c, err := New(Options{CacheDir: t.TempDir(), Timeouts: Timeouts{Stall: 200 * time.Millisecond, Backoff: time.Millisecond}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	sum := sha256.Sum256([]byte(text))
+	if _, err := c.Fetch(t.Context(), Want{Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])}, []string{s.URL}, nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -44,7 +44,7 @@ func (c *Client) get(ctx context.Context, first location, header http.Header, al
 		if next == nil {
 			return res, c.checkStatus(res, allowed)
 		}
-		drain(res.Body)
+		drain(res)
 		u = next
 	}
 	return nil, hopeless{fmt.Errorf("GET %s: more than %d redirects", first, maxRedirects)}
@@ -81,7 +81,7 @@ func (c *Client) headerFor(header http.Header, home bool) http.Header {
 	out := http.Header{}
 	for name, values := range header {
 		switch http.CanonicalHeaderKey(name) {
-		case "Accept", "Accept-Language", "Range", "If-Range", "If-None-Match", "If-Modified-Since", "Cache-Control":
+		case "Accept", "Accept-Encoding", "Accept-Language", "Range", "If-Range", "If-None-Match", "If-Modified-Since", "Cache-Control":
 		default:
 			if !home {
 				continue
@@ -90,7 +90,9 @@ func (c *Client) headerFor(header http.Header, home bool) http.Header {
 		out[http.CanonicalHeaderKey(name)] = values
 	}
 	out.Set("User-Agent", c.opts.UserAgent)
-	out.Set("Accept-Encoding", "identity")
+	if out.Get("Accept-Encoding") == "" {
+		out.Set("Accept-Encoding", "identity") // digests and ranges are those of the file as it is published
+	}
 	return out
 }
 
@@ -132,7 +134,7 @@ func (c *Client) checkStatus(res *response, allowed []int) error {
 	if res.StatusCode == http.StatusOK || slices.Contains(allowed, res.StatusCode) {
 		return nil
 	}
-	drain(res.Body)
+	drain(res)
 	e := &StatusError{Code: res.StatusCode, URL: redact(res.url), Sent: res.sent, Wait: retryAfter(res.Header)}
 	if e.Code == http.StatusProxyAuthRequired {
 		e.Sent = c.proxyHasUser(res.url)
@@ -147,9 +149,11 @@ func (c *Client) proxyHasUser(u *url.URL) bool {
 
 // drain reads what little an answer without use may hold, so that its
 // connection can serve the next request.
-func drain(body io.ReadCloser) {
-	io.CopyN(io.Discard, body, 64<<10) //nolint:errcheck // only the connection's reuse depends on it
-	body.Close()
+func drain(res *response) {
+	if res.ContentLength >= 0 && res.ContentLength <= 16<<10 {
+		io.Copy(io.Discard, res.Body) //nolint:errcheck // only the connection's reuse depends on it
+	}
+	res.Body.Close()
 }
 
 // body reads an answer, breaks it off when no byte comes for too long, and
@@ -208,6 +212,7 @@ func explain(err error, u *url.URL) error {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var roots x509.SystemRootsError
+	var dns *net.DNSError
 	var alert *net.OpError // crypto/tls reports what the other side says so
 	switch {
 	case errors.As(err, &unknown):
@@ -216,6 +221,8 @@ func explain(err error, u *url.URL) error {
 		return hopeless{fmt.Errorf("GET %s: this host has no certificates of authorities: install ca-certificates or give them with --cacert FILE", name)}
 	case errors.As(err, &host), errors.As(err, &invalid):
 		return hopeless{fmt.Errorf("GET %s: %w", name, err)}
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return hopeless{fmt.Errorf("GET %s: %w (is the name right? if this network wants a proxy, set HTTPS_PROXY)", name, dns)}
 	case errors.As(err, &alert) && alert.Op == "remote error":
 		return hopeless{fmt.Errorf("GET %s: %w (does this server ask for a client certificate?)", name, err)}
 	}

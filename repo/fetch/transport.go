@@ -114,7 +114,7 @@ func newTransport(o Options, proxy proxyFunc, config *tls.Config) *http.Transpor
 		MaxResponseHeaderBytes: 1 << 20,
 		MaxIdleConnsPerHost:    o.PerHost,
 		IdleConnTimeout:        o.Timeouts.Stall,
-		DisableCompression:     true, // digests and ranges are those of the file as it is published
+		DisableCompression:     true, // Accept-Encoding is set by headerFor
 		Protocols:              protocols,
 	}
 }
