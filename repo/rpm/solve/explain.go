@@ -58,7 +58,8 @@ const (
 	BadArch                   // Packages do not run on the machine
 	InferiorArch              // Packages are for an inferior architecture
 	PinnedAway                // Packages are ruled out by a pin
-	Incompatible              // Packages need a combination that is not to be had: Dep
+	Incompatible              // Packages need the combination Dep, which is not to be had
+	RichConflict              // Packages conflict with the combination Dep
 )
 
 // Reason is a link of the chain: why Packages, or a request, cannot be had.
@@ -201,7 +202,7 @@ func (e *explainer) all(ids []rpm.ID) []*Reason {
 		}
 	}
 	for _, r := range out {
-		if r.Kind == Unmet || r.Kind == Incompatible {
+		if len(r.Offered) > 0 {
 			r.Because = e.all(r.Offered)
 		}
 	}
@@ -276,14 +277,14 @@ func (e *explainer) describeImpossible(id rpm.ID) []*Reason {
 	for _, d := range pkg.Requires {
 		switch complex := isComplex(e.pool, d); {
 		case complex && e.canNotHold(normalise(e.pool, d, cnf), never):
-			out = append(out, &Reason{Kind: Incompatible, Packages: who, Dep: d})
+			out = append(out, &Reason{Kind: Incompatible, Packages: who, Dep: d, Hints: e.missingParts(d)})
 		case !complex && len(e.pool.Providers(d)) == 0:
 			out = append(out, &Reason{Kind: Missing, Packages: who, Dep: d, Hints: e.nearCapability(d)})
 		}
 	}
 	for _, d := range pkg.Conflicts {
 		if isComplex(e.pool, d) && e.canNotHold(normalise(e.pool, d, dnf), always) {
-			out = append(out, &Reason{Kind: Incompatible, Packages: who, Dep: d})
+			out = append(out, &Reason{Kind: RichConflict, Packages: who, Dep: d})
 		}
 	}
 	if len(out) == 0 { // a complex dependency came down to this package alone
@@ -301,7 +302,7 @@ func (e *explainer) describeClash(r *Reason, id, other rpm.ID) {
 	for _, pair := range [][2]rpm.ID{{id, other}, {other, id}} {
 		pkg := e.pool.Package(pair[0])
 		for _, d := range pkg.Conflicts {
-			if slices.Contains(e.pool.Providers(d), pair[1]) {
+			if !isComplex(e.pool, d) && slices.Contains(e.pool.Providers(d), pair[1]) {
 				r.Kind, r.Packages, r.Dep, r.Other = Conflict, []rpm.ID{pair[0]}, d, pair[1]
 				return
 			}
@@ -313,55 +314,80 @@ func (e *explainer) describeClash(r *Reason, id, other rpm.ID) {
 			}
 		}
 	}
-	r.Kind, r.Other = SameName, other
+	if e.info[id].name == e.info[other].name {
+		r.Kind, r.Other = SameName, other
+		return
+	}
+	r.Other = other
+	e.describeRich(r, id, []lit{-lit(max(id, other)), -lit(min(id, other))})
 }
 
 // describeRequires finds the dependency that a rule comes from.
 func (e *explainer) describeRequires(r *Reason, id rpm.ID, lits []lit) {
-	r.Kind = Unmet
 	for _, l := range lits {
 		if l > 0 {
 			r.Offered = append(r.Offered, rpm.ID(l))
 		}
 	}
-	for _, owner := range e.negatives(id, lits) {
-		pkg := e.pool.Package(owner)
-		for _, d := range pkg.Requires {
-			if !isComplex(e.pool, d) && slices.Equal(e.pool.Providers(d), r.Offered) {
-				r.Packages, r.Dep = []rpm.ID{owner}, d
-				return
-			}
-		}
-		for _, d := range slices.Concat(pkg.Requires, pkg.Conflicts) {
-			if isComplex(e.pool, d) && e.comesFrom(owner, d, lits) {
-				r.Kind, r.Packages, r.Dep = Incompatible, []rpm.ID{owner}, d
-				return
-			}
+	for _, d := range e.pool.Package(id).Requires {
+		if !isComplex(e.pool, d) && slices.Equal(e.pool.Providers(d), r.Offered) {
+			r.Kind, r.Dep = Unmet, d
+			return
 		}
 	}
+	e.describeRich(r, id, lits)
 }
 
-// negatives are the packages that a rule could belong to, id first.
-func (e *explainer) negatives(id rpm.ID, lits []lit) []rpm.ID {
-	out := []rpm.ID{id}
+// describeRich finds the complex dependency that a rule comes from, of the
+// package itself or of another that the rule names.
+func (e *explainer) describeRich(r *Reason, id rpm.ID, lits []lit) {
+	owners := []rpm.ID{id}
 	for _, l := range lits {
 		if l < 0 && idOf(l) != id {
-			out = append(out, idOf(l))
+			owners = append(owners, idOf(l))
 		}
 	}
-	return out
+	for _, owner := range owners {
+		pkg := e.pool.Package(owner)
+		if owner == r.Other {
+			r.Other = id
+		}
+		for _, d := range pkg.Requires {
+			if e.comesFrom(owner, d, lits, (*compiler).complexRequires) {
+				r.Kind, r.Packages, r.Dep, r.Hints = Incompatible, []rpm.ID{owner}, d, e.missingParts(d)
+				return
+			}
+		}
+		for _, d := range pkg.Conflicts {
+			if e.comesFrom(owner, d, lits, (*compiler).complexConflicts) {
+				r.Kind, r.Packages, r.Dep = RichConflict, []rpm.ID{owner}, d
+				return
+			}
+		}
+	}
 }
 
 // comesFrom reports whether a complex dependency of a package yields a rule.
-func (e *explainer) comesFrom(id rpm.ID, d rpm.Dep, lits []lit) bool {
-	for _, read := range []func(*compiler, rpm.Dep){(*compiler).complexRequires, (*compiler).complexConflicts} {
-		c := compiler{e.Solver, id, &compiled{}}
-		read(&c, d)
-		for _, rule := range slices.Concat(c.out.rules, c.out.foreign) {
-			if slices.Equal(rule, lits) {
-				return true
-			}
-		}
+func (e *explainer) comesFrom(id rpm.ID, d rpm.Dep, lits []lit, read func(*compiler, rpm.Dep)) bool {
+	if !isComplex(e.pool, d) {
+		return false
 	}
-	return false
+	c := compiler{e.Solver, id, &compiled{}}
+	read(&c, d)
+	return slices.ContainsFunc(slices.Concat(c.out.rules, c.out.foreign), func(rule []lit) bool {
+		return slices.Equal(rule, lits)
+	})
+}
+
+// missingParts names the capabilities in a complex dependency that nothing
+// provides.
+func (e *explainer) missingParts(d rpm.Dep) []string {
+	r, ok := e.pool.RelOf(d)
+	switch {
+	case ok && r.Op.IsRich() && r.Op != rpm.OpWith && r.Op != rpm.OpWithout:
+		return append(e.missingParts(r.Name), e.missingParts(r.EVR)...)
+	case len(e.pool.Providers(d)) == 0:
+		return []string{"nothing provides " + e.pool.DepString(d)}
+	}
+	return nil
 }

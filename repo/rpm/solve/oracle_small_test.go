@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -221,15 +220,4 @@ func compareWorlds(t *testing.T, s *Solver, packages []small, goals []oracleGoal
 		t.Errorf("%+v: %s\n%s", g, diff, strings.ReplaceAll(strings.Join(lines, "\n"), prefix, ""))
 	}
 	t.Logf("%d goals, %d refused by dnf, %d different", len(goals), refused, different)
-}
-
-// String writes a package as parseSmall reads it.
-func (p small) String() string {
-	text := p.name + "-" + p.evr + "." + p.arch
-	for _, kind := range kinds {
-		if list := p.deps[kind]; len(list) > 0 {
-			text += "; " + kind + ": " + strings.Join(slices.Clone(list), ", ")
-		}
-	}
-	return text
 }

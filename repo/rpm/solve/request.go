@@ -32,6 +32,12 @@ func (g *goal) asks(id rpm.ID) bool {
 	return false
 }
 
+// bars reports whether a pin rules a build out.
+func (g *goal) bars(id rpm.ID) bool {
+	_, found := slices.BinarySearch(g.barred, id)
+	return found
+}
+
 // readJob finds what the requests mean. Requests that mean nothing are problems;
 // the goal holds the others.
 func (s *Solver) readJob(j Job) (*goal, []*Problem) {
@@ -49,14 +55,11 @@ func (s *Solver) readJob(j Job) (*goal, []*Problem) {
 	for _, request := range j.Requests {
 		jobs := s.jobsOf(request)
 		for i := range jobs {
-			jobs[i].candidates = slices.DeleteFunc(jobs[i].candidates, func(id rpm.ID) bool {
-				_, out := slices.BinarySearch(g.barred, id)
-				return out
-			})
+			jobs[i].candidates = slices.DeleteFunc(jobs[i].candidates, g.bars)
 		}
 		jobs = slices.DeleteFunc(jobs, func(j job) bool { return len(j.candidates) == 0 })
 		if len(jobs) == 0 {
-			problems = append(problems, s.unknown(request, g.barred))
+			problems = append(problems, s.unknown(request, g))
 		}
 		g.jobs = append(g.jobs, jobs...)
 	}

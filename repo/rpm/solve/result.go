@@ -33,13 +33,14 @@ type Relation uint8
 const (
 	Request     Relation = iota // a request meant the package
 	Requires                    // another package requires it
+	Averts                      // it averts a conditional conflict of another package
 	Recommends                  // another package recommends it
 	Supplements                 // it supplements another package
 )
 
 // String gives the verb of a relation.
 func (r Relation) String() string {
-	return [...]string{"requested", "requires", "recommends", "is supplemented by"}[r]
+	return [...]string{"requested", "requires", "would conflict without", "recommends", "is supplemented by"}[r]
 }
 
 // Link says that By leads to Package, by the dependency Dep. For a request By is
@@ -121,33 +122,34 @@ func (r *Result) findEdges() map[rpm.ID][]Link {
 		in.add(id)
 	}
 	edges := make(map[rpm.ID][]Link, len(r.Packages))
-	add := func(l Link) {
-		if l.By != l.Package && in.has(l.Package) {
-			edges[l.Package] = append(edges[l.Package], l)
+	add := func(relation Relation, d rpm.Dep, by rpm.ID, to ...rpm.ID) {
+		for _, id := range to {
+			if by != id && in.has(id) {
+				edges[id] = append(edges[id], Link{Package: id, By: by, Relation: relation, Dep: d})
+			}
 		}
 	}
 	for _, t := range r.Requested {
-		add(Link{Package: t.Package, Relation: Request, Request: t.Request})
+		edges[t.Package] = append(edges[t.Package], Link{Package: t.Package, Relation: Request, Request: t.Request})
 	}
 	for _, id := range r.Packages {
 		pkg := s.pool.Package(id)
 		for _, d := range pkg.Requires {
-			for _, q := range s.meets(d, id) {
-				add(Link{Package: q, By: id, Relation: Requires, Dep: d})
-			}
+			add(Requires, d, id, s.meets(d, id)...)
+		}
+		for _, d := range pkg.Conflicts {
+			add(Averts, d, id, s.averts(d)...)
 		}
 	}
 	for _, id := range r.Packages {
 		pkg := s.pool.Package(id)
 		for _, d := range pkg.Recommends {
-			for _, q := range s.meets(d, id) {
-				add(Link{Package: q, By: id, Relation: Recommends, Dep: d})
-			}
+			add(Recommends, d, id, s.meets(d, id)...)
 		}
 		for _, d := range pkg.Supplements {
 			for _, q := range s.meets(d, id) {
 				if in.has(q) {
-					add(Link{Package: id, By: q, Relation: Supplements, Dep: d})
+					add(Supplements, d, q, id)
 				}
 			}
 		}
@@ -155,12 +157,41 @@ func (r *Result) findEdges() map[rpm.ID][]Link {
 	return edges
 }
 
-// meets returns the packages that a dependency of a package could bring: its
-// positive parts, none when the package meets it by itself.
+// meets returns the packages that a dependency of a package could bring: none
+// when the package meets it by itself. Of a rich one these are left sides and
+// else branches, and a condition that spares the else branch.
 func (s *Solver) meets(d rpm.Dep, by rpm.ID) []rpm.ID {
+	if r, ok := s.pool.RelOf(d); ok && isComplex(s.pool, d) {
+		switch r.Op {
+		case rpm.OpIf, rpm.OpUnless:
+			out := s.meets(r.Name, by)
+			if other, rel := s.pool.RelOf(r.EVR); rel && other.Op == rpm.OpElse {
+				out = slices.Concat(out, s.meets(other.EVR, by), s.meets(other.Name, by))
+			}
+			return out
+		case rpm.OpAnd, rpm.OpOr:
+			return slices.Concat(s.meets(r.Name, by), s.meets(r.EVR, by))
+		}
+	}
 	providers := s.pool.Providers(d)
 	if slices.Contains(providers, by) {
 		return nil
 	}
 	return providers
+}
+
+// averts returns the packages that a conditional conflict could need to be there.
+func (s *Solver) averts(d rpm.Dep) []rpm.ID {
+	if !isComplex(s.pool, d) {
+		return nil
+	}
+	var out []rpm.ID
+	for _, block := range invert(normalise(s.pool, d, dnf)).list {
+		for _, l := range block {
+			if l > 0 {
+				out = append(out, rpm.ID(l))
+			}
+		}
+	}
+	return out
 }

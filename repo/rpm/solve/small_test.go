@@ -60,6 +60,17 @@ func parseSmall(t testing.TB, text string) []small {
 	return out
 }
 
+// String writes a package as parseSmall reads it.
+func (p small) String() string {
+	text := p.name + "-" + p.evr + "." + p.arch
+	for _, kind := range kinds {
+		if list := p.deps[kind]; len(list) > 0 {
+			text += "; " + kind + ": " + strings.Join(list, ", ")
+		}
+	}
+	return text
+}
+
 // smallPool puts packages into a pool. The repositories are taken in the order
 // given; other names follow as they come.
 func smallPool(t testing.TB, packages []small, repos ...rpm.Repo) *rpm.Pool {

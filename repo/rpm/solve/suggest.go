@@ -13,7 +13,7 @@ import (
 const maxSuggestions = 3
 
 // unknown explains a request that means no package.
-func (s *Solver) unknown(request string, barred []rpm.ID) *Problem {
+func (s *Solver) unknown(request string, g *goal) *Problem {
 	r := &Reason{Kind: NoMatch, Request: request}
 	name := request
 	if f, ok := readNA(request); ok && !isGlob(request) && len(s.pool.ByName(s.pool.Lookup(f.name))) > 0 {
@@ -22,10 +22,11 @@ func (s *Solver) unknown(request string, barred []rpm.ID) *Problem {
 	r.Packages = slices.Clone(s.pool.ByName(s.pool.Lookup(name)))
 	switch {
 	case len(r.Packages) > 0:
-		r.Kind = AllFiltered
-		r.Because = s.leftOut(r.Packages, barred)
-		if request != name {
-			r.Kind = NoMatch
+		r.Because = s.leftOut(r.Packages, g)
+		if request == name {
+			r.Kind = AllFiltered
+		} else if arches := s.archesOf(r.Packages); len(arches) > 0 {
+			r.Hints = append(r.Hints, fmt.Sprintf("there is %s for %s", name, strings.Join(arches, ", ")))
 		}
 	case !isGlob(request) && !isPath(request):
 		if near := s.nearNames(request); len(near) > 0 {
@@ -35,8 +36,20 @@ func (s *Solver) unknown(request string, barred []rpm.ID) *Problem {
 	return &Problem{Requests: []string{request}, Reasons: []*Reason{r}, solver: s}
 }
 
+// archesOf lists the architectures of visible packages.
+func (s *Solver) archesOf(ids []rpm.ID) []string {
+	var out []string
+	for _, id := range ids {
+		if s.visible(id) {
+			out = append(out, s.pool.String(s.info[id].arch))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // leftOut says why the builds of a name are not to be had.
-func (s *Solver) leftOut(ids, barred []rpm.ID) []*Reason {
+func (s *Solver) leftOut(ids []rpm.ID, g *goal) []*Reason {
 	e := &explainer{search: &search{Solver: s}}
 	var out []*Reason
 	for _, id := range ids {
@@ -44,7 +57,7 @@ func (s *Solver) leftOut(ids, barred []rpm.ID) []*Reason {
 		switch {
 		case s.pool.Package(id).Hidden:
 			r.Kind = Filtered
-		case slices.Contains(barred, id):
+		case g.bars(id):
 			r.Kind = PinnedAway
 		case !s.info[id].installable:
 			r.Kind = BadArch

@@ -80,10 +80,22 @@ func (p *Problem) line(r *Reason) string {
 	case PinnedAway:
 		return fmt.Sprintf("%s %s ruled out by a pin", who, verb("is", "are"))
 	}
-	if r.Dep == 0 {
-		return fmt.Sprintf("%s %s itself", who, verb("excludes", "exclude"))
+	return s.richLine(r, who, verb)
+}
+
+// richLine writes a reason that comes from a complex dependency.
+func (s *Solver) richLine(r *Reason, who string, verb func(one, several string) string) string {
+	with := ""
+	if r.Other != 0 {
+		with = " along with " + s.pool.NEVRA(r.Other)
 	}
-	return fmt.Sprintf("%s %s %s, which cannot be met here", who, verb("needs", "need"), s.pool.DepString(r.Dep))
+	switch {
+	case r.Dep == 0:
+		return fmt.Sprintf("%s %s itself", who, verb("excludes", "exclude"))
+	case r.Kind == RichConflict:
+		return fmt.Sprintf("%s %s with %s%s", who, verb("conflicts", "conflict"), s.pool.DepString(r.Dep), with)
+	}
+	return fmt.Sprintf("%s %s %s, which cannot be met%s", who, verb("requires", "require"), s.pool.DepString(r.Dep), with)
 }
 
 // means says what a request is met by, unless it says so itself.
