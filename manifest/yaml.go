@@ -18,6 +18,7 @@ const (
 	MaxYAML     = 32 << 20  // bytes
 	maxTokens   = 1_000_000 // separators: a bound on the nodes, and so on memory
 	maxDepth    = 32        // nested mappings and sequences
+	maxKeys     = 10_000    // of one mapping: yaml.v3 compares each with each
 	maxProblems = 20        // reported at once
 )
 
@@ -224,6 +225,10 @@ func (w *walker) mapping(n *yaml.Node, t reflect.Type, depth int) {
 		structFields(t, fields)
 	} else if t != nil && t.Kind() == reflect.Map {
 		elem = t.Elem()
+	}
+	if len(n.Content)/2 > maxKeys {
+		w.add(n.Line, "more than %d keys in one mapping", maxKeys)
+		return
 	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,7 @@ func TestDecodeStrictRefuses(t *testing.T) {
 		"control characters":        {"postgres: \"\x01\"\n", "control characters are not allowed"},
 		"too deep":                  {"any: " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n", "more than 32 levels"},
 		"too many tokens":           {"any: [" + strings.Repeat("1,", maxTokens) + "]", "more than 1000000 YAML tokens"},
+		"too many keys":             {"any: {" + manyKeys(maxKeys+1) + "}", "more than 10000 keys in one mapping"},
 		"too long":                  {"postgres: " + strings.Repeat("x", MaxYAML), "at most 33554432 are read"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,6 +104,14 @@ func TestDecodeStrictRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "k%d: 1, ", i)
+	}
+	return b.String()
 }
 
 // A document with very many problems names the first of them.
