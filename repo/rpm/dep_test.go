@@ -28,7 +28,6 @@ func TestParseDep(t *testing.T) {
 		"(a)":                            "a",
 		"((a) and ((b)))":                "(a and b)",
 		"(pkgconfig(x) >= 1 or y)":       "(pkgconfig(x) >= 1 or y)",
-		"(f(a b) or c)":                  "(f(a b) or c)",
 	} {
 		p := NewPool()
 		d, err := p.ParseDep(in)
@@ -57,6 +56,8 @@ func TestParseDepRefuses(t *testing.T) {
 		"(a else b)":             `parse dependency "(a else b)": else without if or unless`,
 		"(a if b else c else d)": `parse dependency "(a if b else c else d)": else without if or unless`,
 		"(a >=)":                 `parse dependency "(a >=)": a version is missing after >=`,
+		"(f(a b) or c)":          `parse dependency "(f(a b) or c)": a parenthesis is not closed`,
+		"(a, b)":                 `parse dependency "(a, b)": "" is not an operator`,
 		"(a) b":                  `parse dependency "(a) b": " b" follows the closing parenthesis`,
 	} {
 		p := NewPool()

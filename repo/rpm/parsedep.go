@@ -18,7 +18,7 @@ var compareOps = map[string]Op{
 // ParseDep reads one dependency: `name`, `name op evr` or a rich dependency in
 // parentheses (rpm's docs/manual/boolean_dependencies).
 func (p *Pool) ParseDep(s string) (Dep, error) {
-	text := strings.TrimSpace(s)
+	text := strings.TrimFunc(s, isSpace)
 	if strings.HasPrefix(text, "(") {
 		d, err := p.parseRich(text)
 		if err != nil {
@@ -26,7 +26,7 @@ func (p *Pool) ParseDep(s string) (Dep, error) {
 		}
 		return d, nil
 	}
-	fields := strings.Fields(text)
+	fields := strings.FieldsFunc(text, isSpace)
 	switch len(fields) {
 	case 1:
 		return Dep(p.InternString(fields[0])), nil
@@ -44,8 +44,10 @@ func (p *Pool) ParseDep(s string) (Dep, error) {
 
 // versioned makes `name op evr` with the epoch 0 left out, as in metadata.
 func (p *Pool) versioned(name string, op Op, evr string) Dep {
-	e, v, r := SplitEVR(evr)
-	return p.Rel(Dep(p.InternString(name)), op, Dep(p.InternEVR(bytesOf(e), bytesOf(v), bytesOf(r))))
+	if rest, ok := strings.CutPrefix(evr, "0:"); ok && rest != "" && !hasEpoch(bytesOf(rest)) {
+		evr = rest
+	}
+	return p.Rel(Dep(p.InternString(name)), op, Dep(p.InternString(evr)))
 }
 
 // InternEVR interns epoch, version and release as one text: the epoch left out
@@ -90,7 +92,7 @@ func (p *Pool) parseRich(s string) (Dep, error) {
 	if err != nil {
 		return 0, err
 	}
-	if strings.TrimSpace(rp.rest) != "" {
+	if strings.TrimLeftFunc(rp.rest, isSpace) != "" {
 		return 0, fmt.Errorf("%q follows the closing parenthesis", rp.rest)
 	}
 	return d, nil
@@ -172,6 +174,9 @@ func (rp *richParser) operand(depth int) (Dep, error) {
 	if name == "" {
 		return 0, errors.New("a name is missing")
 	}
+	if strings.Count(name, "(") > strings.Count(name, ")") {
+		return 0, errUnclosed
+	}
 	rp.skipSpace()
 	saved := rp.rest
 	op, ok := compareOps[rp.token()]
@@ -184,39 +189,38 @@ func (rp *richParser) operand(depth int) (Dep, error) {
 	if evr == "" {
 		return 0, fmt.Errorf("a version is missing after %s", op)
 	}
+	if strings.Count(evr, "(") > strings.Count(evr, ")") {
+		return 0, errUnclosed
+	}
 	return rp.pool.versioned(name, op, evr), nil
 }
 
-func (rp *richParser) skipSpace() { rp.rest = strings.TrimLeft(rp.rest, " \t") }
+func (rp *richParser) skipSpace() { rp.rest = strings.TrimLeftFunc(rp.rest, isSpace) }
 
-// token reads up to a space, or a parenthesis that the token did not open:
-// names such as `libc.so.6()(64bit)` hold pairs of them.
+// isSpace is rpm's idea of a space: those of ASCII.
+func isSpace(r rune) bool { return r == ' ' || r >= '\t' && r <= '\r' }
+
+// token reads up to a space, a comma, or a parenthesis that the token did not
+// open: names such as `libc.so.6()(64bit)` hold pairs of them.
 func (rp *richParser) token() string {
 	rp.skipSpace()
-	depth := 0
-	for i := 0; i < len(rp.rest); i++ {
+	depth, i := 0, 0
+scan:
+	for ; i < len(rp.rest); i++ {
 		switch rp.rest[i] {
+		case ' ', '\t', '\n', '\v', '\f', '\r', ',':
+			break scan
 		case '(':
 			depth++
-			continue
 		case ')':
+			if depth == 0 {
+				break scan
+			}
 			depth--
-			if depth >= 0 {
-				continue
-			}
-		case ' ', '\t':
-			if depth > 0 {
-				continue
-			}
-		default:
-			continue
 		}
-		t := rp.rest[:i]
-		rp.rest = rp.rest[i:]
-		return t
 	}
-	t := rp.rest
-	rp.rest = ""
+	t := rp.rest[:i]
+	rp.rest = rp.rest[i:]
 	return t
 }
 
