@@ -86,7 +86,8 @@ func rawHeader(region uint32, entries map[uint32]rawEntry) []byte {
 	}
 	for _, tag := range slices.Sorted(maps.Keys(entries)) {
 		e := entries[tag]
-		for len(store)%8 != 0 {
+		align := map[uint32]int{typeInt16: 2, typeInt32: 4, typeInt64: 8}[e.typ]
+		for align > 0 && len(store)%align != 0 {
 			store = append(store, 0)
 		}
 		index = put(index, tag, e.typ, uint32(len(store)), e.count)

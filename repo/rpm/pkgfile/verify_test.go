@@ -41,7 +41,7 @@ type verifyCase struct {
 	trust  []string // names of keys; "good" when nil
 	policy Policy
 	want   Reason // "" is good
-	rpm    string // what rpm -K says, "" when the same
+	rpm    string // what rpm -K says: "good", "bad", "key" for a key that it does not import; "" when the same as want
 }
 
 func keyed(name string, options ...func(*packet.Config)) func(t testing.TB) *openpgp.Entity {
@@ -151,7 +151,7 @@ var verifyCases = []verifyCase{
 	{name: "header and legacy signature", make: bothSigs("good")},
 	{name: "SHA-512", make: headerSig("good", sigRSAHeader, crypto.SHA512, signed)},
 	{name: "EdDSA", make: headerSig("eddsa", sigDSAHeader, crypto.SHA256, signed), trust: []string{"eddsa"}},
-	{name: "subkey", make: headerSig("subkey", sigRSAHeader, crypto.SHA256, signed), trust: []string{"subkey"}},
+	{name: "subkey", make: headerSig("subkey", sigRSAHeader, crypto.SHA256, signed), trust: []string{"subkey"}, rpm: "key"},
 	{name: "version 3 signature", make: func(t testing.TB, p *parts) {
 		p.digests().sigs[sigRSAHeader] = binaryEntry(signV3(t, testKeys["good"](t), p.headerBytes(), signed))
 	}},
@@ -165,7 +165,7 @@ var verifyCases = []verifyCase{
 	{name: "header signature without payload digest", make: func(t testing.TB, p *parts) {
 		without(tagPayloadDigest, tagPayloadDigestAlgo)(p)
 		headerSig("good", sigRSAHeader, crypto.SHA256, signed)(t, p)
-	}, want: Unbound, rpm: "good"},
+	}, want: Unbound},
 	{name: "header signature without payload digest or MD5, payload exchanged", make: func(t testing.TB, p *parts) {
 		without(tagPayloadDigest, tagPayloadDigestAlgo)(p)
 		headerSig("good", sigRSAHeader, crypto.SHA256, signed)(t, p)
@@ -222,22 +222,22 @@ var verifyCases = []verifyCase{
 		p.digests()
 		without(tagPayloadDigest, tagPayloadDigestAlgo, sigMD5, sigSHA1, sigSHA256)(p)
 	}, policy: Policy{Mode: Off}, want: damage},
-	{name: "key expired before it signed", make: headerSig("gone", sigRSAHeader, crypto.SHA256, signed), trust: []string{"gone"}, want: KeyExpired, rpm: "good"},
+	{name: "key expired before it signed", make: headerSig("gone", sigRSAHeader, crypto.SHA256, signed), trust: []string{"gone"}, want: KeyExpired, rpm: "key"},
 	{name: "key expired before it signed, old ones allowed", make: headerSig("gone", sigRSAHeader, crypto.SHA256, signed), trust: []string{"gone"},
-		policy: Policy{Now: today, AllowExpired: true}, want: KeyExpired, rpm: "good"},
-	{name: "key expired since", make: headerSig("short", sigRSAHeader, crypto.SHA256, signed), trust: []string{"short"}, want: KeyExpired, rpm: "good"},
+		policy: Policy{Now: today, AllowExpired: true}, want: KeyExpired, rpm: "key"},
+	{name: "key expired since", make: headerSig("short", sigRSAHeader, crypto.SHA256, signed), trust: []string{"short"}, want: KeyExpired, rpm: "key"},
 	{name: "key expired since, allowed", make: headerSig("short", sigRSAHeader, crypto.SHA256, signed), trust: []string{"short"},
-		policy: Policy{Now: today, AllowExpired: true}},
-	{name: "key not yet expired", make: headerSig("short", sigRSAHeader, crypto.SHA256, signed), trust: []string{"short"}, policy: Policy{Now: signed}},
+		policy: Policy{Now: today, AllowExpired: true}, rpm: "key"},
+	{name: "key not yet expired", make: headerSig("short", sigRSAHeader, crypto.SHA256, signed), trust: []string{"short"}, policy: Policy{Now: signed}, rpm: "key"},
 	{name: "signed before the key was made", make: headerSig("good", sigRSAHeader, crypto.SHA256, keyMade.Add(-time.Hour)), want: KeyExpired, rpm: "good"},
 	{name: "signed in the future", make: headerSig("good", sigRSAHeader, crypto.SHA256, today.AddDate(0, 0, 3)), want: KeyExpired, rpm: "good"},
 	{name: "compromised key", make: headerSig("lost", sigRSAHeader, crypto.SHA256, signed), trust: []string{"lost"},
-		policy: Policy{Now: today, AllowExpired: true}, want: KeyRevoked, rpm: "good"},
-	{name: "retired key", make: headerSig("retired", sigRSAHeader, crypto.SHA256, signed), trust: []string{"retired"}, want: KeyRevoked, rpm: "good"},
+		policy: Policy{Now: today, AllowExpired: true}, want: KeyRevoked, rpm: "key"},
+	{name: "retired key", make: headerSig("retired", sigRSAHeader, crypto.SHA256, signed), trust: []string{"retired"}, want: KeyRevoked, rpm: "key"},
 	{name: "retired key, earlier signature allowed", make: headerSig("retired", sigRSAHeader, crypto.SHA256, signed), trust: []string{"retired"},
-		policy: Policy{Now: today, AllowExpired: true}},
+		policy: Policy{Now: today, AllowExpired: true}, rpm: "key"},
 	{name: "retired key, later signature", make: headerSig("retired", sigRSAHeader, crypto.SHA256, today), trust: []string{"retired"},
-		policy: Policy{Now: today, AllowExpired: true}, want: KeyRevoked, rpm: "good"},
+		policy: Policy{Now: today, AllowExpired: true}, want: KeyRevoked, rpm: "key"},
 	{name: "key not for signing", make: headerSig("nosign", sigRSAHeader, crypto.SHA256, signed), trust: []string{"nosign"}, want: KeyUnfit, rpm: "good"},
 	{name: "SHA-1", make: headerSig("good", sigRSAHeader, crypto.SHA1, signed)},
 	{name: "SHA-1 refused", make: headerSig("good", sigRSAHeader, crypto.SHA1, signed), policy: Policy{Now: today, RefuseSHA1: true}, want: WeakHash, rpm: "good"},
