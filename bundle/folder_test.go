@@ -178,6 +178,20 @@ func TestReadDamagedFile(t *testing.T) {
 	}
 }
 
+// A pipe is refused, not waited for.
+func TestOpenPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); err == nil || !strings.Contains(err.Error(), "neither a file nor a folder") {
+		t.Errorf("open: %v", err)
+	}
+	if _, err := Verify(t.Context(), path, VerifyOptions{}); err == nil || !strings.Contains(err.Error(), "neither a file nor a folder") {
+		t.Errorf("verify: %v", err)
+	}
+}
+
 func TestSignFolder(t *testing.T) {
 	ours := secret(t, 1)
 	top := pack(t, smallFiles(), 1).unpack(t)

@@ -64,19 +64,13 @@ func Open(path string) (*Bundle, error) {
 // openRegular opens a file that must be a regular one: a pipe cannot be read
 // at any place, which is what the format lives of.
 func openRegular(path string) (*os.File, error) {
-	f, err := os.Open(path)
-	if err != nil {
+	// Looked at before it is opened, since opening a pipe waits for its writer.
+	if info, err := os.Stat(path); err != nil {
 		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: neither a file nor a folder: save the bundle to a file first", path)
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s: not a file or a folder", path)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+	return os.Open(path)
 }
 
 // New opens an archive of size bytes that r reads.
