@@ -1,6 +1,7 @@
 package repomd
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 
@@ -48,10 +49,11 @@ type builder struct {
 	repo  rpm.RepoID
 	added int
 
-	pkg   rpm.Package
-	lists [listCount][]rpm.Dep
-	files []byte // paths, one after another
-	ends  []int
+	pkg    rpm.Package
+	lists  [listCount][]rpm.Dep
+	inside bool   // the location is inside the repository
+	files  []byte // paths, one after another
+	ends   []int
 }
 
 func newBuilder(pool *rpm.Pool, id rpm.RepoID) *builder {
@@ -60,7 +62,7 @@ func newBuilder(pool *rpm.Pool, id rpm.RepoID) *builder {
 
 // start begins a package.
 func (b *builder) start() {
-	b.pkg = rpm.Package{Repo: b.repo}
+	b.pkg, b.inside = rpm.Package{Repo: b.repo}, true
 	for i := range b.lists {
 		b.lists[i] = b.lists[i][:0]
 	}
@@ -87,7 +89,27 @@ func (b *builder) text(f field, s []byte) {
 }
 
 func (b *builder) checksumType(s []byte) { b.pkg.ChecksumType = b.pool.Intern(s) }
-func (b *builder) location(href []byte)  { b.pkg.Location = b.pool.AddText(href) }
+
+func (b *builder) location(href []byte) {
+	b.inside = isInside(href)
+	b.pkg.Location = b.pool.AddText(href)
+}
+
+// isInside reports whether a location does not leave its repository.
+func isInside(href []byte) bool {
+	if len(href) > 0 && (href[0] == '/' || bytes.IndexByte(href, '\\') >= 0 || bytes.IndexByte(href, 0) >= 0) {
+		return false
+	}
+	if !bytes.Contains(href, []byte("..")) {
+		return true
+	}
+	for part := range bytes.SplitSeq(href, []byte("/")) {
+		if string(part) == ".." {
+			return false
+		}
+	}
+	return true
+}
 
 func (b *builder) version(epoch, ver, rel []byte) {
 	b.pkg.EVR = b.pool.InternEVR(epoch, ver, rel)
@@ -141,6 +163,9 @@ func (b *builder) end() error {
 		return damaged(fmt.Errorf("package %d has no name, version or architecture", b.added+1))
 	}
 	p := &b.pkg
+	if !b.inside {
+		return damaged(fmt.Errorf("package %s: location %q is outside the repository", b.pool.String(p.Name), b.pool.String(p.Location)))
+	}
 	p.Provides, p.Requires, p.Conflicts, p.Obsoletes = b.lists[provides], b.lists[requires], b.lists[conflicts], b.lists[obsoletes]
 	p.Recommends, p.Suggests, p.Supplements, p.Enhances = b.lists[recommends], b.lists[suggests], b.lists[supplements], b.lists[enhances]
 	id := b.pool.Add(*p)

@@ -76,6 +76,9 @@ func Load(ctx context.Context, pool *rpm.Pool, inputs []Input, opts Options) ([]
 		if err == nil {
 			err = l.load(ctx, pool)
 		}
+		if err != nil {
+			cancel() // the others need not go on
+		}
 		l.stop()
 	}
 	if err != nil {

@@ -133,6 +133,10 @@ func TestLoadRefuses(t *testing.T) {
 			"read primary of test: line 38: element <format> closed by </fromat>"},
 		{"another root", withPrimary("<other></other>"), "read primary of test: its root element is <other>, want <metadata>"},
 		{"no name", withPrimary(strings.Replace(good, "<name>b</name>", "", 1)), "read primary of test: package 2 has no name, version or architecture"},
+		{"a location outside", withPrimary(strings.Replace(good, "Packages/b", "Packages/../../b", 1)),
+			`read primary of test: package b: location "Packages/../../b-2~rc1-1.el9.x86_64.rpm" is outside the repository`},
+		{"an absolute location", withPrimary(strings.Replace(good, "Packages/b", "/srv/b", 1)),
+			`read primary of test: package b: location "/srv/b-2~rc1-1.el9.x86_64.rpm" is outside the repository`},
 		{"truncated gzip with its digest", func() memory {
 			m := memory{}
 			m.index("1", m.add("primary", "primary.xml.gz", packed[:len(packed)/2], len(good)))

@@ -249,7 +249,8 @@ func (m *Modules) follow(want map[string]string) {
 				continue
 			}
 			for module, streams := range s.firstFit(want) {
-				if _, have := want[module]; !have && module != "platform" && len(streams) == 1 {
+				one := len(streams) == 1 && !strings.HasPrefix(streams[0], "-")
+				if _, have := want[module]; !have && module != "platform" && one {
 					want[module] = streams[0]
 					again = true
 				}
@@ -264,20 +265,28 @@ func (s *Stream) fits(want map[string]string) bool {
 	return len(s.Requires) == 0 || s.firstFit(want) != nil
 }
 
+// firstFit returns the first alternative that the wanted streams allow.
 func (s *Stream) firstFit(want map[string]string) map[string][]string {
 	for _, alternative := range s.Requires {
-		ok := true
+		fits := true
 		for module, streams := range alternative {
 			stream, have := want[module]
-			if have && len(streams) > 0 && !slices.Contains(streams, stream) && !slices.Contains(streams, "-"+stream) {
-				ok = false
-			}
+			fits = fits && (!have || allows(streams, stream))
 		}
-		if ok {
+		if fits {
 			return alternative
 		}
 	}
 	return nil
+}
+
+// allows reports whether a list of streams has one: an empty list has all, a
+// list of "-stream" all but those.
+func allows(streams []string, stream string) bool {
+	if len(streams) > 0 && strings.HasPrefix(streams[0], "-") {
+		return !slices.Contains(streams, "-"+stream)
+	}
+	return len(streams) == 0 || slices.Contains(streams, stream)
 }
 
 // build names one package exactly.

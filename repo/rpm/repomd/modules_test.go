@@ -138,6 +138,21 @@ func TestModules(t *testing.T) {
 	}
 }
 
+func TestAllows(t *testing.T) {
+	for _, c := range []struct {
+		streams []string
+		stream  string
+		want    bool
+	}{
+		{nil, "1", true}, {[]string{"1", "2"}, "2", true}, {[]string{"1", "2"}, "3", false},
+		{[]string{"-1", "-2"}, "2", false}, {[]string{"-1", "-2"}, "3", true},
+	} {
+		if got := allows(c.streams, c.stream); got != c.want {
+			t.Errorf("%q in %q: %v", c.stream, c.streams, got)
+		}
+	}
+}
+
 func TestParseModulesRefuses(t *testing.T) {
 	for text, want := range map[string]string{
 		"document: modulemd\ndata: []\n":                                                       "document 1: yaml: unmarshal errors:",

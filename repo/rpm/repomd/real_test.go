@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"pgbundle/repo/rpm"
@@ -144,19 +146,21 @@ func comparePools(t *testing.T, a, b *rpm.Pool) {
 // describe writes all that a pool knows of a package.
 func describe(p *rpm.Pool, id rpm.ID) string {
 	pkg := p.Package(id)
-	s := fmt.Sprintf("%s vendor=%q location=%q checksum=%s:%s source=%q %d %d %d\n", p.NEVRA(id), p.String(pkg.Vendor),
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s vendor=%q location=%q checksum=%s:%s source=%q %d %d %d\n", p.NEVRA(id), p.String(pkg.Vendor),
 		p.String(pkg.Location), p.String(pkg.ChecksumType), p.String(pkg.Checksum), p.String(pkg.SourceRPM),
 		pkg.Size, pkg.Installed, pkg.BuildTime)
 	for i, l := range [][]rpm.Dep{
 		pkg.Provides, pkg.Requires, pkg.Conflicts, pkg.Obsoletes, pkg.Recommends, pkg.Suggests, pkg.Supplements, pkg.Enhances,
 	} {
-		s += listNames[i] + ":"
+		s.WriteString(listNames[i] + ":")
 		for _, d := range l {
-			s += fmt.Sprintf(" %q", p.DepString(d))
+			s.WriteString(" " + strconv.Quote(p.DepString(d)))
 		}
-		s += "\n"
+		s.WriteByte('\n')
 	}
-	return s + fmt.Sprintf("files: %q\n", p.FilesOf(id))
+	fmt.Fprintf(&s, "files: %q\n", p.FilesOf(id))
+	return s.String()
 }
 
 func BenchmarkLoadEL9(b *testing.B) {
