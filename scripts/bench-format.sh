@@ -24,15 +24,15 @@ compare() { python3 "$here/bench/pairs.py" "$rounds" "$@" || failed=1; }
 
 echo "| | pgbundle | other | ratio | limit | peak memory | holds |"
 echo "|---|---|---|---|---|---|---|"
-compare 0.125 'pack with both digests / `tar cf - \| gzip -6`' \
+compare 0.125 64 'pack with both digests / `tar cf - \| gzip -6`' \
 	'./format pack files manifest.yaml ours.tar.gz' \
 	'tar cf - files | gzip -6 >theirs.tar.gz' \
 	'rm -f ours.tar.gz theirs.tar.gz'
-compare 0.100 'verify / `tar xzf` + `sha256sum -c`' \
+compare 0.100 64 'verify / `tar xzf` + `sha256sum -c`' \
 	'./format verify bundle.tar.gz' \
 	'mkdir out && tar xzf bundle.tar.gz -C out && cd out/airgap-bundle && sha256sum --quiet -c SHA256SUMS' \
 	'rm -rf out'
-compare 0.700 'verify / `openssl dgst -sha256`' \
+compare 0.700 64 'verify / `openssl dgst -sha256`' \
 	'./format verify bundle.tar.gz' \
 	'openssl dgst -sha256 bundle.tar.gz'
 exit $failed

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# bench.sh: measures pgbundle beside the tools that people use today, both in one
+# run, in pairs, and writes docs/benchmarks.md. Ratios hold where single times do
+# not. Fails when a limit is passed. Wants the real EL 9 metadata (PGBUNDLE_DATA).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/need.sh
+need openssl openssl
+need dnf dnf
+data=${PGBUNDLE_DATA:-../shared/data}
+[ -d "$data/el9" ] || { echo "bench: needs the EL 9 metadata in $data/el9; PGBUNDLE_DATA names another place" >&2; exit 1; }
+data=$(realpath "$data")
+make --no-print-directory build
+failed=0
+{
+	echo '# Benchmarks'
+	echo
+	echo "Made by \`make bench\` on $(nproc) cores. Each row: both commands in turn, the median of each and of the"
+	echo 'ratios of the pairs, whole processes. The peak is the resident memory of pgbundle (VmHWM).'
+	echo
+	echo '## Packing and verifying'
+	echo
+	echo '400 MB of random files of 10 MB.'
+	echo
+	scripts/bench-format.sh || failed=1
+	echo
+	echo '## The closure of haproxy'
+	echo
+	echo 'CentOS Stream 9, BaseOS and AppStream: 18,774 packages. dnf cold parses the XML and writes its cache; warm it'
+	echo 'reads that cache. pgbundle has no cache: every run is cold.'
+	echo
+	scripts/bench-closure.sh "$data/el9" || failed=1
+} >docs/benchmarks.md.new
+mv docs/benchmarks.md.new docs/benchmarks.md
+cat docs/benchmarks.md
+exit $failed
