@@ -84,12 +84,13 @@ func (d *download) sum() string { return hex.EncodeToString(d.hash.Sum(nil)) }
 // attempt brings the rest of the file from one address. moved tells whether it
 // got well beyond all tries before.
 func (d *download) attempt(ctx context.Context, loc location) (moved bool, err error) {
-	switch {
-	case d.size > 0 && d.offset == d.size: // a server kept the line open after the last byte
-	case loc.url == nil:
+	if loc.url == nil {
 		err = d.fromFolder(ctx, loc)
-	default:
+	} else {
 		err = d.fromServer(ctx, loc)
+	}
+	if err != nil && !final(ctx, err) && d.size > 0 && d.offset == d.size {
+		err = nil // the line broke after the last byte: this address is to be judged by what it sent
 	}
 	if err == nil && d.kept == "" {
 		err = d.check(loc)

@@ -383,22 +383,29 @@ func TestExplain(t *testing.T) {
 }
 
 // TestLastByteThenSilence: a server that does not close after the last byte
-// stalls the line, and yet the file is whole.
+// stalls the line, and yet the file is whole; if it is the wrong one, that
+// server is to blame and not the next mirror.
 func TestLastByteThenSilence(t *testing.T) {
-	const text = "content"
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Write([]byte(text))
-		w.(http.Flusher).Flush()
-		<-r.Context().Done()
-	}))
-	defer s.Close()
-	c, err := New(Options{CacheDir: t.TempDir(), Timeouts: Timeouts{Stall: 200 * time.Millisecond, Backoff: time.Millisecond}})
-	if err != nil {
-		t.Fatal(err)
+	silent := func(text string) string {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Write([]byte(text))
+			w.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}))
+		t.Cleanup(s.Close)
+		return s.URL
 	}
-	defer c.Close()
-	sum := sha256.Sum256([]byte(text))
-	if _, err := c.Fetch(t.Context(), Want{Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])}, []string{s.URL}, nil); err != nil {
-		t.Error(err)
+	sum := sha256.Sum256([]byte("content"))
+	want := Want{Size: 7, SHA256: hex.EncodeToString(sum[:])}
+	good, wrong := silent("content"), silent("CONTENT")
+	for _, urls := range [][]string{{good}, {wrong, good}} {
+		c, err := New(Options{CacheDir: t.TempDir(), Timeouts: Timeouts{Stall: 200 * time.Millisecond, Backoff: time.Millisecond}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(c.Close)
+		if _, err := c.Fetch(t.Context(), want, urls, nil); err != nil {
+			t.Error(err)
+		}
 	}
 }
