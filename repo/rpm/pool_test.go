@@ -2,6 +2,7 @@ package rpm
 
 import (
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -179,4 +180,26 @@ func TestArchScore(t *testing.T) {
 			t.Errorf("%s: got %#x, want %#x", arch, got, want)
 		}
 	}
+}
+
+// TestProvidersFromManyGoroutines is for the race detector.
+func TestProvidersFromManyGoroutines(t *testing.T) {
+	p := newTestPool(t)
+	for _, v := range []string{"1", "2", "3"} {
+		p.pkg("a-"+v+"-1.x86_64", "cap = "+v, "cap = 9", "/opt/a")
+	}
+	deps := p.deps([]string{"cap", "cap >= 2", "(cap with a < 3)", "/opt/a", "a > 1"})
+	p.Prepare("x86_64")
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for _, d := range deps {
+				if len(p.Providers(d)) == 0 {
+					t.Errorf("nothing provides %s", p.DepString(d))
+				}
+				p.NeedFiles()
+			}
+		})
+	}
+	wg.Wait()
 }
