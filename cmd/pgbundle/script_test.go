@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,7 +20,45 @@ import (
 var update = flag.Bool("update", false, "renew the expected output in the scripts")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"pgbundle": main})
+	testscript.Main(swept{m}, map[string]func(){"pgbundle": main})
+}
+
+// swept removes the programs after the tests.
+type swept struct{ *testing.M }
+
+func (s swept) Run() int {
+	status := s.M.Run()
+	if dir, err := programs(); err == nil {
+		os.RemoveAll(dir)
+	}
+	return status
+}
+
+// programs makes the programs that go into bundles, once for all tests: the
+// test's own is not static.
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "pgbundle-programs-")
+	if err != nil {
+		return "", err
+	}
+	for _, arch := range []string{"amd64", "arm64"} {
+		cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "pgbundle-linux-"+arch), ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return dir, fmt.Errorf("build pgbundle for %s: %w\n%s", arch, err, out)
+		}
+	}
+	return dir, nil
+})
+
+// programFolder is where the programs are.
+func programFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 // TestScript runs the scripts of testdata/script as users would, each in a
@@ -37,36 +76,22 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	programs := t.TempDir()
-	for _, arch := range []string{"amd64", "arm64"} {
-		buildProgram(t, programs, arch)
-	}
+	folder := programFolder(t)
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: *update,
-		Setup:         func(env *testscript.Env) error { return setUp(env, world, programs) },
+		Setup:         func(env *testscript.Env) error { return setUp(env, world, folder) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fault": fault, "asked": asked, "flip": flip, "build": buildHere,
 		},
 	})
 }
 
-// buildProgram makes the program that goes into bundles: the test's own is not
-// static.
-func buildProgram(t *testing.T, dir, arch string) {
-	t.Helper()
-	cmd := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(dir, "pgbundle-linux-"+arch), ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build pgbundle for %s: %v\n%s", arch, err, out)
-	}
-}
-
-func setUp(env *testscript.Env, world *fixture.World, programs string) error {
+func setUp(env *testscript.Env, world *fixture.World, folder string) error {
 	server, url := world.Start(env.T().(testing.TB))
 	env.Values["server"] = server
 	env.Setenv("URL", url)
-	env.Setenv("PROGRAMS", programs)
+	env.Setenv("PROGRAMS", folder)
 	env.Setenv("HOME", env.WorkDir+"/home")
 	for _, name := range []string{"XDG_CACHE_HOME", "NETRC", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PIP_INDEX_URL"} {
 		env.Setenv(name, "")

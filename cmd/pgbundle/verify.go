@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -168,20 +167,6 @@ func trustedOf(given []string) ([]sign.PublicKey, error) {
 		}
 		keys = append(keys, key)
 	}
-	files, err := filepath.Glob(filepath.Join(trustedKeys, "*.pub"))
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range files {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return nil, fmt.Errorf("read trusted key: %w", err)
-		}
-		key, err := sign.ParsePublicKey(data)
-		if err != nil {
-			return nil, fmt.Errorf("read trusted key %s: %w", name, err)
-		}
-		keys = append(keys, key)
-	}
-	return keys, nil
+	site, err := sign.TrustedKeys(os.DirFS(trustedKeys))
+	return append(keys, site...), err
 }

@@ -181,16 +181,17 @@ func (x *httpIndex) fromEnd(ctx context.Context, f *File, address string) ([]byt
 	return wheelMetadata(r, r.size, f.Filename)
 }
 
-// archive reads a source archive.
+// archive reads a source archive, by way of the cache: it is wanted again when
+// a wheel is made of it.
 func (x *httpIndex) archive(ctx context.Context, f *File) ([]byte, error) {
 	if f.Size > sdist.MaxArchive {
 		return nil, &sdist.Unsupported{Reason: fmt.Sprintf("the archive is larger than %d bytes", sdist.MaxArchive)}
 	}
-	response, err := x.client.Get(ctx, []string{x.withUser(f.URL)}, fetch.GetOptions{MaxBytes: sdist.MaxArchive, SHA256: f.SHA256})
+	name, err := x.fetch(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return response.Body, nil
+	return os.ReadFile(name)
 }
 
 // fetch brings a file into the cache.

@@ -97,7 +97,6 @@ type Pool struct {
 
 	files fileTable
 
-	arch      string
 	archScore map[Str]int
 	index     providerIndex
 }

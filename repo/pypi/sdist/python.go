@@ -106,29 +106,6 @@ func expression(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// has says whether a word stands in the text, outside of strings.
-func (s source) has(word string) bool {
-	text := string(s)
-	for i := 0; i < len(text); {
-		switch c := text[i]; {
-		case c == '\'' || c == '"':
-			i += literalEnd(text[i:])
-		case isWord(c):
-			end := i
-			for end < len(text) && isWord(text[end]) {
-				end++
-			}
-			if text[i:end] == word {
-				return true
-			}
-			i = end
-		default:
-			i++
-		}
-	}
-	return false
-}
-
 // brackets returns what stands between the brackets that enclose all of an
 // expression.
 func brackets(value, pair string) (inner string, ok bool) {

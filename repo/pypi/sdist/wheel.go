@@ -151,8 +151,9 @@ func add(z *zip.Writer, m member, at time.Time) error {
 		CompressedSize64:   uint64(len(m.content)),
 		UncompressedSize64: uint64(len(m.content)),
 	}
-	// The MS-DOS fields alone: Modified would add an extra field.
+	//lint:ignore SA1019 the MS-DOS fields alone: Modified would add an extra field
 	h.ModifiedDate = uint16(at.Day() + int(at.Month())<<5 + (at.Year()-1980)<<9)
+	//lint:ignore SA1019 as above
 	h.ModifiedTime = uint16(at.Second()/2 + at.Minute()<<5 + at.Hour()<<11)
 	h.SetMode(0o644)
 	w, err := z.CreateRaw(h)

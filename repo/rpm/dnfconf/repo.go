@@ -198,7 +198,7 @@ func (r *Repo) setProxy(o *options) {
 func (r *Repo) check() error {
 	var errs []error
 	if !isID(r.ID) {
-		errs = append(errs, fmt.Errorf("the id %q has other characters than letters, digits and -_.:", r.ID))
+		errs = append(errs, fmt.Errorf("the id %q has other characters than letters, digits, -, _, . and colons", r.ID))
 	}
 	if len(r.BaseURLs) == 0 && r.Mirrorlist == "" && r.Metalink == "" {
 		errs = append(errs, errors.New("it has no baseurl, mirrorlist or metalink"))

@@ -139,7 +139,7 @@ func TestParseRefuses(t *testing.T) {
 			"line 1: repository a: baseurl: the variable $contentdir is not set: give it in /etc/dnf/vars or write the value into the file"},
 		{"scheme", "[a]\nbaseurl=ftp://e.org/", `line 1: repository a: baseurl: "ftp://e.org" is neither http, https, file nor an absolute path`},
 		{"host", "[a]\nbaseurl=https:///x", `line 1: repository a: baseurl: "https:///x" has no host`},
-		{"id", "[a b]\nbaseurl=/x", `line 1: repository a b: the id "a b" has other characters than letters, digits and -_.:`},
+		{"id", "[a b]\nbaseurl=/x", `line 1: repository a b: the id "a b" has other characters than letters, digits, -, _, . and colons`},
 		{"flag", "[a]\nbaseurl=/x\ngpgcheck=maybe", "line 1: repository a: gpgcheck=maybe: want 1 or 0"},
 		{"number", "[a]\nbaseurl=/x\npriority=high", "line 1: repository a: priority=high: want a number"},
 		{"escape", "[a]\nbaseurl=https://u:%zz@e.org/", "line 1: repository a: baseurl: user or password is not well escaped"},
