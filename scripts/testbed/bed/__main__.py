@@ -19,11 +19,10 @@ class Bed:
 
     def __init__(self, root: Path, major: str):
         self.store = Store(root)
-        self.root = root
         self.major = major
         self.recipe = tomllib.loads((HERE.parent / "packages.toml").read_text())
 
-    def prepare(self) -> dict[str, str]:
+    def prepare(self) -> dict[str, object]:
         """Build what is missing; the answer says where everything is."""
         rpms = self.rpms()
         keys = self.store.stage("keys", [], [str(repos.KEYS)], repos.make_keys)
@@ -32,9 +31,8 @@ class Bed:
             lambda out: self._repositories(rpms, keys, out))
         release = self.store.stage("etcd", ["etcd.py"], [(etcd.MODULES / name).read_text() for name in ("go.mod", "go.sum")], etcd.make)
         collections = self.store.stage("galaxy", ["galaxy.py"], [], galaxy.make)
-        self.store.write_times()
         return {"pg": self.major, "repositories": str(repositories), "keys": str(keys), "etcd": str(release),
-                "galaxy": str(collections), "times": str(self.root / "times.json")}
+                "galaxy": str(collections), "seconds": self.store.seconds}
 
     def rpms(self) -> Path:
         """Every RPM, unsigned: folders base and delta below the stage."""
@@ -55,7 +53,7 @@ class Bed:
         )
         convert.convert_all(rules, out / "base", list((debs / "base").glob("*.deb")))
         convert.convert_all(rules, out / "delta", list((debs / "delta").glob("*.deb")))
-        image.make(base, out / "base", out / "work/image", rules.attrs)
+        image.make(base, rules.words, out / "base", out / "work/image", rules.attrs)
         postgres.make(self.major, build / "tree", out / "delta", out / "work/postgres", rules.attrs)
 
     def _repositories(self, rpms: Path, keys: Path, out: Path) -> None:

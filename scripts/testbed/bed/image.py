@@ -10,10 +10,12 @@ os-release says in VARIANT_ID what the node really is.
 import os
 import re
 import stat
+import subprocess
 from pathlib import Path
 
 from bed.convert import SHARED_DIRS
 from bed.payload import Payload, merge_usr
+from bed.relations import Words
 from bed.spec import Package, build
 
 RELEASE = "9.4"
@@ -36,7 +38,7 @@ VARIANT_ID=pgbundle-testbed-debian12
 """
 
 
-def make(base: Path, out: Path, work: Path, attrs: Path) -> None:
+def make(base: Path, words: Words, out: Path, work: Path, attrs: Path) -> None:
     """Build the RPM from the root `base` into `out`."""
     payload = Payload(work / "root")
     for path in sorted(SHARED_DIRS - {"/"}):
@@ -49,7 +51,7 @@ def make(base: Path, out: Path, work: Path, attrs: Path) -> None:
     for path in _unowned(base):
         payload.add_copy(path, base / path.lstrip("/"), _mode(base, path))
     _identity(payload, base)
-    build(_package(), payload, out, work / "rpmbuild", attrs)
+    build(_package(_essential(base, words)), payload, out, work / "rpmbuild", attrs)
 
 
 def _unowned(base: Path) -> list[str]:
@@ -91,11 +93,19 @@ def _identity(payload: Payload, base: Path) -> None:
         payload.mark(path, flag="%config(noreplace)")
 
 
-def _package() -> Package:
+def _essential(base: Path, words: Words) -> list[str]:
+    """What every Debian package relies on without a word (deb-control(5), Essential)."""
+    query = ["dpkg-query", f"--admindir={base}/var/lib/dpkg", "-W", "-f", "${Essential} ${Package},"]
+    shown = subprocess.run(query, check=True, capture_output=True, text=True).stdout
+    return words.plain(",".join(word.removeprefix("yes ") for word in shown.split(",") if word.startswith("yes ")))
+
+
+def _package(requires: list[str]) -> Package:
     return Package(
         name="testbed-image", epoch="0", version=RELEASE, release="1", arch="x86_64",
         summary="Accounts, links and names of a test node",
         origin="What Debian's own scripts configure, taken from a base root made for the pgbundle test bed.",
+        requires=requires,
         provides=[f"system-release = {RELEASE}", f"system-release(releasever) = {RELEASE}",
                   f"redhat-release = {RELEASE}", "system-release(platform) = el9"],
         built=1_700_000_000,

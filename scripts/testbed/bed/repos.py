@@ -75,4 +75,5 @@ def _name(rpm: Path) -> str:
 def _sign(rpms: list[Path], keys: Path, key: str) -> None:
     command = ["rpmsign", "--define", "__gpg /usr/bin/gpg", "--define", f"_gpg_path {keys / 'gnupg'}",
                "--define", f"_gpg_name {KEYS[key]}", "--define", "_gpg_digest_algo sha256", "--addsign"]
-    subprocess.run([*command, *rpms], check=True, stdout=subprocess.DEVNULL)
+    environment = os.environ | {"GPG_TTY": ""}  # rpmsign looks for a terminal otherwise
+    subprocess.run([*command, *rpms], check=True, stdout=subprocess.DEVNULL, env=environment)

@@ -5,11 +5,9 @@ that build it, its parameters and the keys of the stages that it reads. A stage
 whose key is on disk is not run again; a new key replaces the old output.
 """
 
-import contextlib
 import hashlib
-import json
-import os
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -51,10 +49,6 @@ class Store:
         print(f"testbed: {name} {self.seconds[name]} s", file=sys.stderr, flush=True)
         return home
 
-    def write_times(self) -> None:
-        """Leave the seconds per stage (0 = cached) for whoever gathers evidence."""
-        (self.root / "times.json").write_text(json.dumps(self.seconds, indent=2) + "\n")
-
 
 def _key(modules: list[str], inputs: list[str]) -> str:
     digest = hashlib.sha256()
@@ -70,8 +64,7 @@ def remove_tree(path: Path) -> None:
     if not path.exists():
         return
     for point in sorted(_mounts_below(path), reverse=True):
-        with contextlib.suppress(OSError):
-            os.system(f"umount '{point}'")
+        subprocess.run(["umount", point], check=False)
     if _mounts_below(path):
         raise RuntimeError(f"remove {path}: something is still mounted below it")
     shutil.rmtree(path)
