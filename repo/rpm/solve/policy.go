@@ -207,7 +207,7 @@ func (x *search) enhances(id rpm.ID) bool { return x.anyHolds(x.of(id).enhances)
 
 func (x *search) anyHolds(list []*condition) bool {
 	for _, c := range list {
-		if c.holds(x.installed, false) {
+		if c.holds(x.installed) {
 			return true
 		}
 	}

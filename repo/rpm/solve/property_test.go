@@ -92,11 +92,12 @@ func bruteForce(s *Solver, job Job) []rpm.ID {
 }
 
 // conflictsWithItself reports whether a rich conflict holds when the package
-// that has it counts too: libsolv forgives that in plain conflicts only.
+// that has it counts too, or when it does not: libsolv forgives what a package
+// does to itself in plain conflicts only.
 func conflictsWithItself(pool *rpm.Pool, ids []rpm.ID, in map[rpm.ID]bool) bool {
 	for _, id := range ids {
 		for _, d := range pool.Package(id).Conflicts {
-			if isComplex(pool, d) && depHolds(pool, d, in, 0) {
+			if isComplex(pool, d) && (depHolds(pool, d, in, 0) || depHolds(pool, d, in, id)) {
 				return true
 			}
 		}

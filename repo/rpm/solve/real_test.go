@@ -45,13 +45,14 @@ func (f folderTree) Open(_ context.Context, path string) (io.ReadCloser, error) 
 type source struct {
 	id, folder     string
 	priority, cost int
+	exclude        []string
 }
 
 func el9Sources(t testing.TB) []source {
 	data := filepath.Join(realData(t), "el9")
 	return []source{
-		{"baseos", filepath.Join(data, "baseos"), 99, 1000},
-		{"appstream", filepath.Join(data, "appstream"), 99, 1000},
+		{id: "baseos", folder: filepath.Join(data, "baseos"), priority: 99, cost: 1000},
+		{id: "appstream", folder: filepath.Join(data, "appstream"), priority: 99, cost: 1000},
 	}
 }
 
@@ -62,7 +63,7 @@ func loadPool(t testing.TB, sources []source) *rpm.Pool {
 	for _, s := range sources {
 		inputs = append(inputs, repomd.Input{
 			Repo: rpm.Repo{ID: s.id, Priority: s.priority, Cost: s.cost},
-			Tree: folderTree(s.folder),
+			Tree: folderTree(s.folder), Exclude: s.exclude,
 		})
 	}
 	pool := rpm.NewPool()

@@ -254,23 +254,43 @@ func compileCondition(pool *rpm.Pool, d rpm.Dep) *condition {
 }
 
 // holds tests a condition against the packages that are installed. `A if B` also
-// holds where B does not; strictly it needs A.
-func (c *condition) holds(installed func(rpm.ID) bool, strictly bool) bool {
+// holds where B does not.
+func (c *condition) holds(installed func(rpm.ID) bool) bool {
 	switch c.op {
 	case rpm.OpAnd:
-		return c.a.holds(installed, strictly) && c.b.holds(installed, strictly)
+		return c.a.holds(installed) && c.b.holds(installed)
 	case rpm.OpOr:
-		return c.a.holds(installed, strictly) || c.b.holds(installed, strictly)
+		return c.a.holds(installed) || c.b.holds(installed)
 	case rpm.OpIf, rpm.OpUnless:
-		switch met := c.b.holds(installed, strictly); {
+		switch met := c.b.holds(installed); {
 		case met == (c.op == rpm.OpIf):
-			return c.a.holds(installed, strictly)
+			return c.a.holds(installed)
 		case c.c != nil:
-			return c.c.holds(installed, strictly)
-		case c.op == rpm.OpIf:
-			return !strictly || c.a.holds(installed, strictly)
+			return c.c.holds(installed)
 		}
-		return false
+		return c.op == rpm.OpIf
+	}
+	return slices.ContainsFunc(c.providers, installed)
+}
+
+// rests reports whether a condition holds because of a package that is
+// installed: `A if B` does where A is, never merely because B is not.
+func (c *condition) rests(installed func(rpm.ID) bool) bool {
+	switch c.op {
+	case rpm.OpAnd:
+		return c.holds(installed) && (c.a.rests(installed) || c.b.rests(installed))
+	case rpm.OpOr:
+		return c.a.rests(installed) || c.b.rests(installed)
+	case rpm.OpIf:
+		if c.c != nil && !c.b.holds(installed) {
+			return c.c.rests(installed)
+		}
+		return c.a.rests(installed)
+	case rpm.OpUnless:
+		if c.b.holds(installed) {
+			return c.c != nil && c.c.rests(installed)
+		}
+		return c.a.rests(installed)
 	}
 	return slices.ContainsFunc(c.providers, installed)
 }

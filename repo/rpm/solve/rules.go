@@ -62,6 +62,7 @@ func (s *Solver) compile(id rpm.ID) *compiled {
 	pkg := s.pool.Package(id)
 	if !s.info[id].installable {
 		c.add(-lit(id))
+		return c.out
 	}
 	for _, d := range pkg.Requires {
 		c.requires(d)
@@ -153,7 +154,6 @@ func (c *compiler) complexRequires(d rpm.Dep) {
 	for _, block := range b.list {
 		c.addBlock(block)
 	}
-	c.reachPositive(d, false)
 }
 
 func (c *compiler) conflicts(d rpm.Dep) {
@@ -179,7 +179,6 @@ func (c *compiler) complexConflicts(d rpm.Dep) {
 			c.addBlock(block)
 		}
 	}
-	c.reachPositive(d, true)
 }
 
 // obsoletes by name and version of the other package itself, never by what it
@@ -190,9 +189,7 @@ func (c *compiler) obsoletes(d rpm.Dep) {
 			continue
 		}
 		c.out.obsoletes = append(c.out.obsoletes, q)
-		if !c.info[c.id].multiversion {
-			c.exclude(q)
-		}
+		c.exclude(q)
 	}
 }
 

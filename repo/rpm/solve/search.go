@@ -78,14 +78,15 @@ func (x *search) run(weak bool) (bool, error) {
 	level := x.decidePropagate(1, 0)
 	jobsDone := int32(2) // the level up to which the jobs are decided
 	for level > 0 && !x.cancelled() {
+		before := level
 		if level < jobsDone {
-			before := level
 			if level = x.decideJobs(level); level < before {
 				continue
 			}
 			jobsDone = level
 		}
-		if level = x.decideRules(level); level < jobsDone {
+		before = level
+		if level = x.decideRules(level); level < before {
 			continue
 		}
 		if weak {

@@ -149,7 +149,7 @@ func valid(pool *rpm.Pool, packages []rpm.ID) error {
 			}
 		}
 		for _, d := range pkg.Conflicts {
-			if depHolds(pool, d, in, id) {
+			if depHolds(pool, d, in, id) && depHolds(pool, d, in, 0) {
 				return fmt.Errorf("%s conflicts with %s", pool.NEVRA(id), pool.DepString(d))
 			}
 		}
@@ -172,7 +172,7 @@ func valid(pool *rpm.Pool, packages []rpm.ID) error {
 }
 
 // depHolds tests a dependency by the meaning of its words. A package that is not
-// to count for its own conflicts is given as but.
+// to count, for its own conflicts, is given as but.
 func depHolds(pool *rpm.Pool, d rpm.Dep, in map[rpm.ID]bool, but rpm.ID) bool {
 	r, ok := pool.RelOf(d)
 	holds := func(d rpm.Dep) bool { return depHolds(pool, d, in, but) }

@@ -165,7 +165,7 @@ func (x *search) weakCandidates() (wanted, supplementing []rpm.ID) {
 				}
 			}
 		case x.open(id) && len(c.supplements) > 0 && x.info[id].installable:
-			if x.strictlySupplements(id) && !x.otherBuildInstalled(id) {
+			if x.restsOnInstalled(id) && !x.otherBuildInstalled(id) {
 				supplementing = append(supplementing, id)
 			}
 		}
@@ -178,10 +178,10 @@ func (x *search) weakCandidates() (wanted, supplementing []rpm.ID) {
 	return wanted, supplementing
 }
 
-// strictlySupplements is supplements, but a condition that nothing installed
-// bears on is no reason to install.
-func (x *search) strictlySupplements(id rpm.ID) bool {
-	return slices.ContainsFunc(x.of(id).supplements, func(c *condition) bool { return c.holds(x.installed, true) })
+// restsOnInstalled is supplements, but that nothing speaks against a package is no
+// reason to install it.
+func (x *search) restsOnInstalled(id rpm.ID) bool {
+	return slices.ContainsFunc(x.of(id).supplements, func(c *condition) bool { return c.rests(x.installed) })
 }
 
 func (x *search) nothing(rpm.ID) bool { return false }
