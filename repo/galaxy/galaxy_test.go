@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 
+	"pgbundle/internal/fixture"
 	"pgbundle/manifest"
 	"pgbundle/repo/fetch"
 )
@@ -149,6 +150,7 @@ var known = shelf{
 		{version: "11.0.0", requires: ">=2.16.0"}, {version: "13.2.0", requires: ">=2.18.0", needs: map[string]string{"community.library": ">=1.0.0"}}},
 	"ansible.posix":     {{version: "2.1.0", requires: ">=2.15.0"}, {version: "2.2.0-rc1", requires: ">=2.15.0"}},
 	"community.library": {{version: "1.0.0"}, {version: "1.4.0"}},
+	"alpha.new":         {{version: "1.0.0", requires: ">=2.16.0"}, {version: "2.0.0-a1", requires: ">=2.15.0"}},
 	"only.pre":          {{version: "1.0.0-a1"}, {version: "1.0.0-a2"}},
 	"needs.old":         {{version: "2.0.0", needs: map[string]string{"community.library": "<1.2"}}, {version: "1.0.0", needs: map[string]string{"community.library": "*"}}},
 	"needs.absent":      {{version: "1.0.0", needs: map[string]string{"no.where": "*"}}},
@@ -171,18 +173,19 @@ func TestResolve(t *testing.T) {
 		want     []string
 		fails    string
 	}{
-		"newest that the core runs": {requests: []string{"community.general:>=8"}, want: []string{"community.general 10.7.9"}},
-		"newer core":                {requests: []string{"community.general:>=8"}, core: "2.18.1", want: []string{"community.general 13.2.0", "community.library 1.4.0"}},
-		"no colon":                  {requests: []string{"community.general>=8,<10"}, want: []string{"community.general 9.5.0"}},
-		"exact":                     {requests: []string{"community.general:8.0.0"}, want: []string{"community.general 8.0.0"}},
-		"no pre-release":            {requests: []string{"ansible.posix"}, want: []string{"ansible.posix 2.1.0"}},
-		"pre-release by name":       {requests: []string{"ansible.posix:2.2.0-rc1"}, want: []string{"ansible.posix 2.2.0-rc1"}},
-		"nothing but pre-releases":  {requests: []string{"only.pre"}, want: []string{"only.pre 1.0.0-a2"}},
-		"dependency steps back":     {requests: []string{"needs.old", "community.library"}, want: []string{"community.library 1.0.0", "needs.old 2.0.0"}},
-		"goes back over a choice":   {requests: []string{"needs.old", "community.library:>=1.2"}, want: []string{"community.library 1.4.0", "needs.old 1.0.0"}},
-		"too new for the core":      {requests: []string{"community.general:>=11"}, fails: "collection community.general: no version fits: asked for >=11; there are 8.0.0 to 13.2.0; with ansible-core 2.15.13: 13.2.0 wants ansible-core >=2.18.0, 11.0.0 wants ansible-core >=2.16.0"},
-		"unknown":                   {requests: []string{"no.one", "nor.two"}, fails: "collection no.one: the server has none of that name\ncollection nor.two: the server has none of that name"},
-		"unknown dependency":        {requests: []string{"needs.absent"}, fails: "collection no.where: no version fits: wanted by needs.absent 1.0.0 *; the server has none of that name"},
+		"newest that the core runs":              {requests: []string{"community.general:>=8"}, want: []string{"community.general 10.7.9"}},
+		"newer core":                             {requests: []string{"community.general:>=8"}, core: "2.18.1", want: []string{"community.general 13.2.0", "community.library 1.4.0"}},
+		"no colon":                               {requests: []string{"community.general>=8,<10"}, want: []string{"community.general 9.5.0"}},
+		"exact":                                  {requests: []string{"community.general:8.0.0"}, want: []string{"community.general 8.0.0"}},
+		"no pre-release":                         {requests: []string{"ansible.posix"}, want: []string{"ansible.posix 2.1.0"}},
+		"pre-release by name":                    {requests: []string{"ansible.posix:2.2.0-rc1"}, want: []string{"ansible.posix 2.2.0-rc1"}},
+		"nothing but pre-releases":               {requests: []string{"only.pre"}, want: []string{"only.pre 1.0.0-a2"}},
+		"no pre-release instead of a stable one": {requests: []string{"alpha.new"}, fails: "collection alpha.new: no version fits: asked for *; there are 1.0.0 to 2.0.0-a1; with ansible-core 2.15.13: 1.0.0 wants ansible-core >=2.16.0"},
+		"dependency steps back":                  {requests: []string{"needs.old", "community.library"}, want: []string{"community.library 1.0.0", "needs.old 2.0.0"}},
+		"goes back over a choice":                {requests: []string{"needs.old", "community.library:>=1.2"}, want: []string{"community.library 1.4.0", "needs.old 1.0.0"}},
+		"too new for the core":                   {requests: []string{"community.general:>=11"}, fails: "collection community.general: no version fits: asked for >=11; there are 8.0.0 to 13.2.0; with ansible-core 2.15.13: 13.2.0 wants ansible-core >=2.18.0, 11.0.0 wants ansible-core >=2.16.0"},
+		"unknown":                                {requests: []string{"no.one", "nor.two"}, fails: "collection no.one: the server has none of that name\ncollection nor.two: the server has none of that name"},
+		"unknown dependency":                     {requests: []string{"needs.absent"}, fails: "collection no.where: no version fits: wanted by needs.absent 1.0.0 *; the server has none of that name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, err := Open(t.Context(), client(t), address)
@@ -282,6 +285,10 @@ func TestCheckTarball(t *testing.T) {
 		"absolute":       {func(f map[string]string) { f["/etc/x"] = "x" }, false},
 		"link outside":   {func(f map[string]string) { f["README.md"] = "->../../etc/passwd" }, false},
 		"absolute link":  {func(f map[string]string) { f["README.md"] = "->/etc/passwd" }, false},
+		"unlisted link":  {func(f map[string]string) { f["plugins/evil"] = "->../README.md" }, false},
+		"below a link":   {func(f map[string]string) { f["a"], f["a/x"] = "->plugins", "x" }, false},
+		"over a link":    {func(f map[string]string) { f["a/b"], f["c"] = "->..", "->a/b/.." }, false},
+		"link to a link": {func(f map[string]string) { f["README.md"], f["b"] = "->b", "->README.md" }, false},
 		"runtime broken": {func(f map[string]string) { f[runtimeName] = "\t" }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -296,6 +303,72 @@ func TestCheckTarball(t *testing.T) {
 				t.Errorf("%+v", info)
 			}
 		})
+	}
+}
+
+// TestFileInTwoForms pins that a link cannot stand in for a file that is
+// another: the later of two members of one name is what gets installed.
+func TestFileInTwoForms(t *testing.T) {
+	data := tarballOf(t, "a.b", collection{version: "1.0.0"}, func(f map[string]string) { f["./README.md"] = "->" + runtimeName })
+	if _, err := CheckTarball(bytes.NewReader(data)); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("a link beside the file: %v", err)
+	}
+}
+
+// TestWorld resolves in the hermetic world: pages, redirects to another place
+// for the bytes, a choice that has to be taken back, and a server that asks for
+// a password and hands out signed addresses that refuse one.
+func TestWorld(t *testing.T) {
+	world, err := fixture.New("", fixture.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, url := world.Start(t)
+	files.GalaxyAuth = "Basic YW5uYTpzZWNyZXQ=" // anna:secret
+	client, err := fetch.New(fetch.Options{CacheDir: t.TempDir(), Credentials: []fetch.Credential{{Scope: url + "/galaxy/api/", User: "anna", Password: "secret"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := Open(t.Context(), client, url+"/galaxy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := Resolve(t.Context(), server, []string{"community.general:>=8", "community.postgresql>=3", "ansible.posix>=1.5", "fixture.app"}, "2.15.13")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range res.Collections {
+		got = append(got, c.Filename)
+		urls, err := server.Locate(t.Context(), c.Filename)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Fetch(t.Context(), fetch.Want{Name: c.Filename, Size: c.Size, SHA256: c.SHA256}, urls, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	want := []string{"ansible-posix-2.1.0.tar.gz", "community-general-10.7.9.tar.gz", "community-postgresql-4.2.0.tar.gz",
+		"fixture-app-1.0.0.tar.gz", "fixture-lib-1.4.0.tar.gz", "fixture-plugin-1.0.0.tar.gz"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+
+	dir := t.TempDir()
+	if err := world.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	folder, err := OpenFolder(t.Context(), filepath.Join(dir, "collections"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Resolve(t.Context(), folder, []string{"community.general:>=8", "community.postgresql>=3", "ansible.posix>=1.5", "fixture.app"}, "2.15.13")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameFiles := cmp.Transformer("files", func(c Collection) string { return c.Filename + " " + c.SHA256 })
+	if diff := cmp.Diff(res, again, sameFiles); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -44,8 +44,8 @@ func (e *Unsolvable) Unwrap() error { return manifest.ErrUnsolvable }
 
 // Resolve finds the newest versions that fit together and that an ansible-core
 // can run. A request is "namespace.name" with a range behind it, after a colon
-// or not. Pre-releases count only when a request names one exactly, or nothing
-// else is there. ansible-galaxy does not look at requires_ansible; a site
+// or not. Pre-releases count only when a request names one exactly, or the
+// collection has nothing else. ansible-galaxy does not look at requires_ansible; a site
 // without a network needs it looked at.
 func Resolve(ctx context.Context, server Server, requests []string, core string) (*Resolution, error) {
 	version, err := pep440.Parse(core)
@@ -151,7 +151,8 @@ func (s *session) Satisfied(w *want, c *candidate) bool { return w.in.Contains(c
 func (s *session) Preference(string, backtrack.View[*want, *candidate]) []int { return nil }
 
 // Candidates lists what all wants of a collection allow and the core can run,
-// the newest first.
+// the newest first. A collection with any stable version is never met by a
+// pre-release that nobody named, even where the core cannot run the stable ones.
 func (s *session) Candidates(ctx context.Context, id string, wants func(string) []*want, incompatible []*candidate) ([]*candidate, error) {
 	name, err := ParseName(id)
 	if err != nil {
@@ -171,14 +172,13 @@ func (s *session) Candidates(ctx context.Context, id string, wants func(string) 
 			fit = append(fit, c)
 		}
 	}
-	stable := slices.DeleteFunc(slices.Clone(fit), func(c *candidate) bool {
+	if !slices.ContainsFunc(list, func(c *candidate) bool { return !isPreRelease(c.version) }) {
+		return fit, nil
+	}
+	return slices.DeleteFunc(fit, func(c *candidate) bool {
 		pinned := slices.ContainsFunc(wants(id), func(w *want) bool { return w.in.pins(c.version) })
 		return isPreRelease(c.version) && !pinned
-	})
-	if len(stable) > 0 {
-		return stable, nil
-	}
-	return fit, nil
+	}), nil
 }
 
 // runs reports whether the core can run a candidate, and remembers if not. A

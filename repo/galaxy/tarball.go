@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -119,7 +122,8 @@ type tarball struct {
 	manifest, files, runtime []byte
 	digests                  map[string]string // of regular files, by name
 	folders                  map[string]bool
-	links                    map[string]string
+	links                    map[string]string // name → where it leads, both from the top
+	detours                  []string          // where links lead, as they write it
 }
 
 func readTarball(r io.Reader) (*tarball, error) {
@@ -159,7 +163,9 @@ func (t *tarball) member(h *tar.Header, r io.Reader) error {
 	if path.IsAbs(h.Name) || name == ".." || strings.HasPrefix(name, "../") || strings.ContainsAny(h.Name, "\\\x00") {
 		return fmt.Errorf("the member %.200q leads outside", h.Name)
 	}
-	if _, twice := t.digests[name]; twice {
+	_, isFile := t.digests[name]
+	_, isLink := t.links[name]
+	if isFile || isLink || t.folders[name] && h.Typeflag != tar.TypeDir {
 		return fmt.Errorf("the member %.200q is there twice", h.Name)
 	}
 	switch h.Typeflag {
@@ -172,6 +178,7 @@ func (t *tarball) member(h *tar.Header, r io.Reader) error {
 			return fmt.Errorf("the link %.200q leads outside", h.Name)
 		}
 		t.links[name] = target
+		t.detours = append(t.detours, path.Dir(name)+"/"+h.Linkname)
 		return nil
 	case tar.TypeReg:
 		return t.regular(name, h.Size, r)
@@ -212,6 +219,9 @@ func (t *tarball) compare() error {
 	if err := json.Unmarshal(t.files, &list); err != nil {
 		return damaged("read %s: %w", filesName, err)
 	}
+	if err := t.straight(); err != nil {
+		return err
+	}
 	listed := map[string]bool{manifestName: true, filesName: true}
 	for _, f := range list.Files {
 		name := path.Clean(f.Name)
@@ -230,12 +240,45 @@ func (t *tarball) compare() error {
 			return damaged("%.200s is in %s and not in the tarball", name, filesName)
 		}
 	}
-	for name := range t.digests {
+	for _, name := range slices.Concat(slices.Collect(maps.Keys(t.digests)), slices.Collect(maps.Keys(t.links))) {
 		if !listed[name] {
 			return damaged("%.200s is in the tarball and not in %s", name, filesName)
 		}
 	}
 	return nil
+}
+
+// straight refuses links on the way to anything: ".." behind a link leads
+// somewhere else than the text says, and what lies below one lies elsewhere.
+func (t *tarball) straight() error {
+	if len(t.links) == 0 {
+		return nil
+	}
+	for _, names := range []iter.Seq[string]{maps.Keys(t.digests), maps.Keys(t.folders), maps.Keys(t.links)} {
+		for name := range names {
+			if link := t.linkOn(path.Dir(name)); link != "" {
+				return damaged("%.200s lies below the link %.200s", name, link)
+			}
+		}
+	}
+	for _, way := range t.detours {
+		if link := t.linkOn(way); link != "" {
+			return damaged("the link to %.200s leads over the link %.200s", way, link)
+		}
+	}
+	return nil
+}
+
+// linkOn returns the first link that a way passes or ends at, "" for none.
+func (t *tarball) linkOn(way string) string {
+	at := "."
+	for part := range strings.SplitSeq(way, "/") {
+		at = path.Join(at, part)
+		if _, isLink := t.links[at]; isLink {
+			return at
+		}
+	}
+	return ""
 }
 
 func damaged(format string, args ...any) error {

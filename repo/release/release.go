@@ -28,7 +28,8 @@ const SumsName = "SHA256SUMS"
 var goArch = map[string]string{"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x"}
 
 // Request asks for one tarball of a release: a repo.Source. Releases lie in a
-// tree as v<version>/<name>-v<version>-linux-<arch>.tar.gz.
+// tree as v<version>/<name>-v<version>-linux-<arch>.tar.gz, or a single one at
+// its top, as two downloaded files do.
 type Request struct {
 	ID      string    // of the source in a lock
 	Tree    repo.Tree // the folder of all releases
@@ -38,7 +39,7 @@ type Request struct {
 	// Size finds the size in bytes of a file of the tree whose digest is known:
 	// the checksum file does not tell it.
 	Size func(ctx context.Context, path, sha256 string) (int64, error)
-	// Note is told when the second place could not be compared.
+	// Note is told when the second place could not be compared; nil: nobody is.
 	Note func(text string)
 }
 
@@ -49,7 +50,7 @@ func (r Request) Resolve(ctx context.Context, target manifest.Target) ([]manifes
 	fail := func(err error) ([]manifest.Artifact, error) {
 		return nil, fmt.Errorf("resolve %s %s: %w", r.Name, r.Version, err)
 	}
-	sums, err := r.sums(ctx, r.Tree)
+	folder, sums, err := r.sums(ctx, r.Tree)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fail(manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("there is no such release: %w", err)))
 	}
@@ -65,7 +66,7 @@ func (r Request) Resolve(ctx context.Context, target manifest.Target) ([]manifes
 	if err := r.compare(ctx, file, digest); err != nil {
 		return fail(err)
 	}
-	from := r.folder() + "/" + file
+	from := path.Join(folder, file)
 	size, err := r.Size(ctx, from, digest)
 	if err != nil {
 		return fail(err)
@@ -83,19 +84,25 @@ func FileName(name, version, arch string) string {
 	return fmt.Sprintf("%s-v%s-linux-%s.tar.gz", name, version, goArch[arch])
 }
 
-func (r Request) folder() string { return "v" + r.Version }
-
-func (r Request) sums(ctx context.Context, tree repo.Tree) (map[string]string, error) {
-	f, err := tree.Open(ctx, r.folder()+"/"+SumsName)
+// sums reads the checksum file of the release and tells the folder that it lies in.
+func (r Request) sums(ctx context.Context, tree repo.Tree) (folder string, sums map[string]string, err error) {
+	folder = "v" + r.Version
+	f, err := tree.Open(ctx, folder+"/"+SumsName)
+	if errors.Is(err, fs.ErrNotExist) {
+		if top, topErr := tree.Open(ctx, SumsName); topErr == nil {
+			f, folder, err = top, "", nil
+		}
+	}
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxSums+1))
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return ParseSums(data)
+	sums, err = ParseSums(data)
+	return folder, sums, err
 }
 
 // compare looks the digest up in the second place, too. That place may be out
@@ -105,7 +112,10 @@ func (r Request) compare(ctx context.Context, file, digest string) error {
 	if r.Cross == nil {
 		return nil
 	}
-	sums, err := r.sums(ctx, r.Cross)
+	_, sums, err := r.sums(ctx, r.Cross)
+	if err != nil && r.Note == nil {
+		return nil
+	}
 	if err != nil {
 		r.Note(fmt.Sprintf("%s %s: its checksums could not be compared with a second place: %s", r.Name, r.Version, err))
 		return nil

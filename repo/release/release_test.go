@@ -35,13 +35,17 @@ func TestResolve(t *testing.T) {
 	place := folder{"v3.5.16/SHA256SUMS": sums}
 	for name, test := range map[string]struct {
 		version, arch string
-		cross         folder
+		place, cross  folder
+		from          string
 		digest        string
 		class         error
 		notes         int
 	}{
 		"amd64":                {version: "3.5.16", arch: "x86_64", digest: one},
 		"arm64":                {version: "3.5.16", arch: "aarch64", digest: two},
+		"at the top":           {version: "3.5.16", arch: "x86_64", place: folder{"SHA256SUMS": sums}, digest: one, from: "etcd-v3.5.16-linux-amd64.tar.gz"},
+		"another at the top":   {version: "3.5.17", arch: "x86_64", place: folder{"SHA256SUMS": sums}, class: manifest.ErrUnsolvable},
+		"no checksum file":     {version: "3.5.16", arch: "x86_64", place: folder{"SHA256SUMS": "<html>"}, class: manifest.ErrDamaged},
 		"same elsewhere":       {version: "3.5.16", arch: "x86_64", cross: place, digest: one},
 		"nothing elsewhere":    {version: "3.5.16", arch: "x86_64", cross: folder{}, digest: one, notes: 1},
 		"otherwise elsewhere":  {version: "3.5.16", arch: "x86_64", cross: folder{"v3.5.16/SHA256SUMS": two + "  etcd-v3.5.16-linux-amd64.tar.gz\n"}, class: manifest.ErrDamaged},
@@ -57,6 +61,12 @@ func TestResolve(t *testing.T) {
 			if test.cross != nil {
 				r.Cross = test.cross
 			}
+			if test.place != nil {
+				r.Tree = test.place
+			}
+			if test.from == "" {
+				test.from = "v" + test.version + "/" + FileName("etcd", test.version, test.arch)
+			}
 			got, err := r.Resolve(context.Background(), manifest.Target{Arch: test.arch})
 			if !errors.Is(err, test.class) || (err == nil) != (test.class == nil) {
 				t.Fatalf("error %v, want class %v", err, test.class)
@@ -64,7 +74,7 @@ func TestResolve(t *testing.T) {
 			if notes != test.notes {
 				t.Errorf("%d notes, want %d", notes, test.notes)
 			}
-			if err == nil && (got[0].SHA256 != test.digest || got[0].Size != 42 || got[0].Path != "etcd/"+FileName("etcd", test.version, test.arch)) {
+			if err == nil && (got[0].SHA256 != test.digest || got[0].Size != 42 || got[0].From.Path != test.from || got[0].Path != "etcd/"+FileName("etcd", test.version, test.arch)) {
 				t.Errorf("got %+v", got[0])
 			}
 		})
