@@ -411,10 +411,52 @@ func FuzzParseRequest(f *testing.F) {
 	})
 }
 
+// FuzzCheckTarball varies the archive inside the gzip wrapper: a fuzzer does not
+// get past that one's checksums.
 func FuzzCheckTarball(f *testing.F) {
-	f.Add(tarballOf(f, "a.b", collection{version: "1.0.0"}, nil))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := CheckTarball(bytes.NewReader(data)); err != nil && !errors.Is(err, manifest.ErrDamaged) {
+	for _, change := range []func(map[string]string){nil, func(m map[string]string) { m["a/link"] = "->../README.md" }} {
+		z, err := gzip.NewReader(bytes.NewReader(tarballOf(f, "a.b", collection{version: "1.0.0", requires: ">=2.15"}, change)))
+		if err != nil {
+			f.Fatal(err)
+		}
+		archive, err := io.ReadAll(z)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(archive)
+	}
+	f.Fuzz(func(t *testing.T, archive []byte) {
+		var b bytes.Buffer
+		z, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = z.Write(archive)
+		_ = z.Close()
+		if _, err := CheckTarball(&b); err != nil && !errors.Is(err, manifest.ErrDamaged) {
+			t.Fatalf("class of %v", err)
+		}
+	})
+}
+
+// FuzzManifest varies the three texts that are read out of a tarball.
+func FuzzManifest(f *testing.F) {
+	digest := manifest.Digest(nil)
+	f.Add([]byte(`{"collection_info":{"namespace":"a","name":"b","version":"1.0.0","dependencies":{"c.d":">=1"}},"file_manifest_file":{"name":"FILES.json","chksum_sha256":"`+digest+`"}}`),
+		[]byte(`{"files":[{"name":".","ftype":"dir"},{"name":"README.md","ftype":"file","chksum_sha256":"`+digest+`"},{"name":"l","ftype":"file","chksum_sha256":"`+digest+`"}]}`),
+		[]byte("requires_ansible: '>=2.15'\n"))
+	f.Fuzz(func(t *testing.T, head, files, runtime []byte) {
+		if m, err := parseManifest(head); err == nil {
+			if name, version, err := splitFileName(FileName(Name{m.Info.Namespace, m.Info.Name}, m.Info.Version)); err != nil || version != m.Info.Version || name.Name != m.Info.Name {
+				t.Fatalf("%+v has a file name that reads as %v %s, %v", m.Info, name, version, err)
+			}
+		}
+		_, _ = requiresAnsible(runtime)
+		archive := &tarball{
+			files: files, digests: map[string]string{"README.md": digest}, folders: map[string]bool{".": true},
+			links: map[string]string{"l": "README.md"}, detours: []string{"./README.md"},
+		}
+		if err := archive.compare(); err != nil && !errors.Is(err, manifest.ErrDamaged) {
 			t.Fatalf("class of %v", err)
 		}
 	})
