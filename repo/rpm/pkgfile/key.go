@@ -2,6 +2,8 @@ package pkgfile
 
 import (
 	"bytes"
+	//lint:ignore SA1019 old keys are DSA: the OpenPGP library checks with them, and here their size is bounded
+	"crypto/dsa"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +16,13 @@ import (
 	"pgbundle/manifest"
 )
 
-// maxKeyFile bounds a key file: a distribution's largest is below 100 KiB.
-const maxKeyFile = 4 << 20
+// Bounds on a key file and on the numbers in it, so that a hostile one cannot
+// keep us busy: distributions' files are below 100 KiB, their keys have 4,096 bits.
+const (
+	maxKeyFile  = 1 << 20
+	maxKeyBits  = 8192
+	maxDSAOrder = 512
+)
 
 // Keyring holds the public keys that signatures are checked with.
 type Keyring struct {
@@ -186,7 +193,7 @@ func (k *Keyring) add(group []*packet.OpaquePacket) {
 		k.note("packets of type %d before any key", first.Tag)
 		return
 	}
-	if _, err := first.Parse(); err != nil {
+	if _, err := parsePublicKey(first); err != nil {
 		k.note("a key: %v", err)
 		return
 	}
@@ -228,12 +235,16 @@ func usablePackets(group []*packet.OpaquePacket) ([]*packet.OpaquePacket, error)
 			if dropped {
 				continue
 			}
-		case packetPublicKey, packetPublicSubkey, packetUserID:
-			if _, err := p.Parse(); err != nil {
-				dropped = true
+		case packetPublicKey, packetPublicSubkey:
+			_, err := parsePublicKey(p)
+			if dropped = err != nil; dropped {
 				continue
 			}
-			dropped = false
+		case packetUserID:
+			_, err := p.Parse()
+			if dropped = err != nil; dropped {
+				continue
+			}
 		default:
 			dropped = true
 			continue
@@ -260,13 +271,32 @@ func isRevocation(body []byte) bool {
 	return false
 }
 
-func fingerprintOf(p *packet.OpaquePacket) string {
-	if parsed, err := p.Parse(); err == nil {
-		if key, ok := parsed.(*packet.PublicKey); ok {
-			return fmt.Sprintf("%X", key.Fingerprint)
-		}
+// parsePublicKey parses a key packet and refuses numbers that would take
+// seconds to reckon with.
+func parsePublicKey(p *packet.OpaquePacket) (*packet.PublicKey, error) {
+	parsed, err := p.Parse()
+	if err != nil {
+		return nil, err
 	}
-	return "?"
+	key, ok := parsed.(*packet.PublicKey)
+	if !ok {
+		return nil, errors.New("not a public key")
+	}
+	if bits, err := key.BitLength(); err == nil && bits > maxKeyBits {
+		return nil, fmt.Errorf("key of %d bits, allowed are %d", bits, maxKeyBits)
+	}
+	if d, ok := key.PublicKey.(*dsa.PublicKey); ok && (d.Q.BitLen() > maxDSAOrder || d.G.Cmp(d.P) >= 0 || d.Y.Cmp(d.P) >= 0) {
+		return nil, errors.New("DSA key with numbers out of range")
+	}
+	return key, nil
+}
+
+func fingerprintOf(p *packet.OpaquePacket) string {
+	key, err := parsePublicKey(p)
+	if err != nil {
+		return "?"
+	}
+	return fmt.Sprintf("%X", key.Fingerprint)
 }
 
 func serialize(group []*packet.OpaquePacket) []byte {

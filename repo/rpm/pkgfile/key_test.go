@@ -146,6 +146,27 @@ func TestNewKeyringChecksFingerprint(t *testing.T) {
 	}
 }
 
+// TestParseKeysBoundsNumbers holds that a key cannot keep us busy by its size.
+func TestParseKeysBoundsNumbers(t *testing.T) {
+	number := func(bits int) []byte {
+		n := make([]byte, bits/8)
+		n[0], n[len(n)-1] = 0x80, 1
+		return mpi(n).EncodedBytes()
+	}
+	header := []byte{4, 0x5e, 0, 0, 0}
+	for name, body := range map[string][]byte{
+		"RSA":             slices.Concat(header, []byte{1}, number(16384), number(24)),
+		"DSA":             slices.Concat(header, []byte{17}, number(16384), number(256), number(2048), number(2048)),
+		"order of DSA":    slices.Concat(header, []byte{17}, number(2048), number(2048), number(1024), number(1024)),
+		"generator's DSA": slices.Concat(header, []byte{17}, number(2048), number(256), number(16384), number(1024)),
+	} {
+		key := rawPacket(packetPublicKey, body...)
+		if ring, err := ParseKeys(slices.Concat(key, binaryKey(t, testKeys["good"](t)))); err != nil || len(ring.Keys) != 1 || len(ring.Notes) != 1 {
+			t.Errorf("%s: %+v, %v", name, ring, err)
+		}
+	}
+}
+
 // TestEncodeArmor holds the form that old rpm versions insist on.
 func TestEncodeArmor(t *testing.T) {
 	text := encodeArmor([]byte("some packets"))

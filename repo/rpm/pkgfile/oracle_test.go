@@ -4,10 +4,12 @@ package pkgfile
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -80,6 +82,26 @@ func TestReadOracle(t *testing.T) {
 			t.Errorf("%s:\n%s\nrpm:\n%s", path, got, want)
 		}
 	}
+}
+
+// queried prints a package as the query of TestReadOracle does.
+func queried(p *Package) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s|%d|%s|%s|%s|%s|%s|%s|%s|%s|%s|%s|%d|%d|%d|", p.Name, p.Epoch, p.Version, p.Release, p.Arch,
+		p.Summary, p.Description, p.URL, p.License, p.Group, p.BuildHost, p.SourceRPM, p.BuildTime, p.InstalledSize, p.ArchiveSize)
+	for _, d := range p.Requires {
+		fmt.Fprintf(&b, "R%s %d %s\n", d.Name, d.Flags, d.Version)
+	}
+	for _, d := range p.Provides {
+		fmt.Fprintf(&b, "P%s %d %s\n", d.Name, d.Flags, d.Version)
+	}
+	for _, f := range p.Files {
+		fmt.Fprintf(&b, "F%s %d %d\n", f.Path(), f.Mode, f.Flags)
+	}
+	for _, c := range p.Changelogs {
+		fmt.Fprintf(&b, "C%d %s %s\n", c.Time, c.Author, c.Text)
+	}
+	return b.String()
 }
 
 // TestOurKeysImport checks that rpm takes the armor that ParseKeys writes.
