@@ -53,7 +53,7 @@ func (x *search) betterCandidate(b *branch) int {
 	better := -1
 	for i, id := range b.candidates {
 		switch {
-		case b.taken[i] && wanted(id):
+		case b.taken[i] && x.installed(id) && wanted(id):
 			return -1
 		case !b.taken[i] && better < 0 && wanted(id):
 			better = i

@@ -180,7 +180,7 @@ func TestOracleWorlds(t *testing.T) {
 		{"two repositories", two(99, 1000), false, false, 2},
 		{"preferred repository", two(50, 1000), false, false, 3},
 		{"cheap repository", two(99, 500), false, false, 3},
-		{"everything", two(50, 500), true, true, 3},
+		{"everything", two(50, 500), true, true, 4},
 	} {
 		for round := range test.rounds {
 			t.Run(fmt.Sprintf("%s %d", test.name, round), func(t *testing.T) {

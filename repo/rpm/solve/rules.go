@@ -62,7 +62,6 @@ func (s *Solver) compile(id rpm.ID) *compiled {
 	pkg := s.pool.Package(id)
 	if !s.info[id].installable {
 		c.add(-lit(id))
-		return c.out
 	}
 	for _, d := range pkg.Requires {
 		c.requires(d)
