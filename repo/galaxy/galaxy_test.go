@@ -181,7 +181,10 @@ func TestResolve(t *testing.T) {
 		"goes back over a choice":                {requests: []string{"needs.old", "community.library:>=1.2"}, want: []string{"community.library 1.4.0", "needs.old 1.0.0"}},
 		"too new for the core":                   {requests: []string{"community.general:>=11"}, fails: "collection community.general: no version fits: asked for >=11; there are 8.0.0 to 13.2.0; with ansible-core 2.15.13: 13.2.0 wants ansible-core >=2.18.0, 11.0.0 wants ansible-core >=2.16.0"},
 		"unknown":                                {requests: []string{"no.one", "nor.two"}, fails: "collection no.one: the server has none of that name\ncollection nor.two: the server has none of that name"},
-		"unknown dependency":                     {requests: []string{"needs.absent"}, fails: "collection no.where: no version fits: wanted by needs.absent 1.0.0 *; the server has none of that name"},
+		"all that is wrong": {requests: []string{"needs.absent", "ansible.posix:>=3", "community.library"}, fails: "collection ansible.posix: no version fits: asked for >=3; there are 2.1.0 to 2.2.0-rc1\n" +
+			"collection no.where: no version fits: wanted by needs.absent 1.0.0 *; the server has none of that name"},
+		"a conflict between requests": {requests: []string{"needs.old:2.0.0", "community.library:>=1.2"}, fails: "collection community.library: no version fits: asked for >=1.2, wanted by needs.old 2.0.0 <1.2; there are 1.0.0 to 1.4.0"},
+		"unknown dependency":          {requests: []string{"needs.absent"}, fails: "collection no.where: no version fits: wanted by needs.absent 1.0.0 *; the server has none of that name"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server, err := Open(t.Context(), client(t), address)

@@ -71,12 +71,32 @@ func Resolve(ctx context.Context, server Server, requests []string, core string)
 	}
 	result, err := backtrack.Resolve(ctx, s, roots, backtrack.DefaultRounds)
 	if impossible, ok := errors.AsType[*backtrack.Impossible[*want, *candidate]](err); ok {
-		return nil, s.explain(impossible)
+		return nil, s.unsolvable(ctx, roots, impossible)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return s.answer(ctx, result)
+}
+
+// unsolvable tells all that is wrong: the search ends at its first conflict, so
+// each request is tried alone. Where every one has an answer by itself, it is
+// the conflict between them.
+func (s *session) unsolvable(ctx context.Context, roots []*want, together *backtrack.Impossible[*want, *candidate]) error {
+	var problems []string
+	for _, root := range roots {
+		_, err := backtrack.Resolve(ctx, s, []*want{root}, backtrack.DefaultRounds)
+		if alone, ok := errors.AsType[*backtrack.Impossible[*want, *candidate]](err); ok {
+			problems = append(problems, s.explain(alone)...)
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(problems) == 0 {
+		problems = s.explain(together)
+	}
+	slices.Sort(problems)
+	return &Unsolvable{slices.Compact(problems)}
 }
 
 // want is a requirement: a collection within a range.
@@ -226,7 +246,7 @@ func (s *session) Dependencies(ctx context.Context, c *candidate) ([]*want, erro
 
 // explain says, for each collection in the conflict, who wants what and which
 // versions there are.
-func (s *session) explain(e *backtrack.Impossible[*want, *candidate]) error {
+func (s *session) explain(e *backtrack.Impossible[*want, *candidate]) []string {
 	byName := map[string][]string{}
 	for _, cause := range e.Causes {
 		id := cause.Requirement.name.String()
@@ -245,6 +265,8 @@ func (s *session) explain(e *backtrack.Impossible[*want, *candidate]) error {
 		switch list := s.lists[id]; {
 		case len(list) == 0:
 			text += "; the server has none of that name"
+		case len(list) == 1:
+			text += "; there is " + list[0].version
 		default:
 			text += fmt.Sprintf("; there are %s to %s", list[len(list)-1].version, list[0].version)
 		}
@@ -253,8 +275,7 @@ func (s *session) explain(e *backtrack.Impossible[*want, *candidate]) error {
 		}
 		problems = append(problems, text)
 	}
-	slices.Sort(problems)
-	return &Unsolvable{problems}
+	return problems
 }
 
 // shortened names the ends of a long list.
