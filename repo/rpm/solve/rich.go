@@ -274,23 +274,33 @@ func (c *condition) holds(installed func(rpm.ID) bool) bool {
 }
 
 // rests reports whether a condition holds because of a package that is
-// installed: `A if B` does where A is, never merely because B is not.
+// installed, not merely because others are not: `A if B` rests on A, `A if B
+// else C` on A and B or on C, `A unless B` on A.
 func (c *condition) rests(installed func(rpm.ID) bool) bool {
+	both := func(a, b *condition) bool {
+		return a.holds(installed) && b.holds(installed) && (a.rests(installed) || b.rests(installed))
+	}
 	switch c.op {
 	case rpm.OpAnd:
-		return c.holds(installed) && (c.a.rests(installed) || c.b.rests(installed))
+		return both(c.a, c.b)
 	case rpm.OpOr:
 		return c.a.rests(installed) || c.b.rests(installed)
 	case rpm.OpIf:
-		if c.c != nil && !c.b.holds(installed) {
-			return c.c.rests(installed)
+		switch {
+		case c.c == nil:
+			return c.a.rests(installed)
+		case c.b.holds(installed):
+			return both(c.a, c.b)
 		}
-		return c.a.rests(installed)
+		return c.c.rests(installed)
 	case rpm.OpUnless:
-		if c.b.holds(installed) {
-			return c.c != nil && c.c.rests(installed)
+		switch {
+		case !c.b.holds(installed):
+			return c.a.rests(installed)
+		case c.c == nil:
+			return false
 		}
-		return c.a.rests(installed)
+		return both(c.c, c.b)
 	}
 	return slices.ContainsFunc(c.providers, installed)
 }
@@ -304,7 +314,7 @@ func (c *condition) possible(in *idSet) bool {
 	case rpm.OpOr:
 		return c.a.possible(in) || c.b.possible(in)
 	case rpm.OpIf, rpm.OpUnless:
-		return c.a.possible(in) || c.c != nil && c.c.possible(in)
+		return true
 	}
 	return slices.ContainsFunc(c.providers, in.has)
 }
