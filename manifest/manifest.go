@@ -12,11 +12,11 @@ const Version = 1
 // Target is the machine that a bundle is for. Nothing about the host that
 // builds the bundle enters it.
 type Target struct {
-	OS            string `yaml:"os"`             // family: "rhel"
-	Release       string `yaml:"release"`        // "9" or "9.4"
-	Arch          string `yaml:"arch"`           // RPM's word: "x86_64", "aarch64"
-	ControlPython string `yaml:"control_python"` // "3.9": runs ansible-core
-	NodePython    string `yaml:"node_python"`    // "3.9": runs Patroni
+	OS            string `yaml:"os" json:"os"`                         // family: "rhel"
+	Release       string `yaml:"release" json:"release"`               // "9" or "9.4"
+	Arch          string `yaml:"arch" json:"arch"`                     // RPM's word: "x86_64", "aarch64"
+	ControlPython string `yaml:"control_python" json:"control_python"` // "3.9": runs ansible-core
+	NodePython    string `yaml:"node_python" json:"node_python"`       // "3.9": runs Patroni
 }
 
 // Kind is the sort of an artifact, and of the source it comes from.
@@ -40,33 +40,33 @@ const (
 
 // Origin is where the bytes of an artifact came from, as they were fetched.
 type Origin struct {
-	Source string `yaml:"source"` // id of a Source of the lock
-	Path   string `yaml:"path"`   // relative to the source, so that a mirror can stand in
-	Size   int64  `yaml:"size"`   // bytes; -1 when the source does not tell
-	SHA256 string `yaml:"sha256"` // 64 lower-case hex digits
+	Source string `yaml:"source" json:"source"` // id of a Source of the lock
+	Path   string `yaml:"path" json:"path"`     // relative to the source, so that a mirror can stand in
+	Size   int64  `yaml:"size" json:"size"`     // bytes; -1 when the source does not tell
+	SHA256 string `yaml:"sha256" json:"sha256"` // 64 lower-case hex digits
 }
 
 // Artifact is one file that was resolved, as it is placed in the bundle.
 type Artifact struct {
-	Path     string   `yaml:"path"` // in the bundle, slash-separated: the identity
-	Kind     Kind     `yaml:"kind"`
-	Name     string   `yaml:"name"`
-	Version  string   `yaml:"version"`        // RPM: [epoch:]version-release
-	Arch     string   `yaml:"arch,omitempty"` // RPM arch, or the wheel's tags
-	Size     int64    `yaml:"size"`
-	SHA256   string   `yaml:"sha256"`
-	From     Origin   `yaml:"from"`
-	Made     string   `yaml:"made,omitempty"` // how From became Path: "wheel-from-sdist"
-	Roles    []Role   `yaml:"roles,flow"`
-	WantedBy []string `yaml:"wanted_by,flow,omitempty"` // names of what wants it; a request is itself
+	Path     string   `yaml:"path" json:"path"` // in the bundle, slash-separated: the identity
+	Kind     Kind     `yaml:"kind" json:"kind"`
+	Name     string   `yaml:"name" json:"name"`
+	Version  string   `yaml:"version" json:"version"`               // RPM: [epoch:]version-release
+	Arch     string   `yaml:"arch,omitempty" json:"arch,omitempty"` // RPM arch, or the wheel's tags
+	Size     int64    `yaml:"size" json:"size"`
+	SHA256   string   `yaml:"sha256" json:"sha256"`
+	From     Origin   `yaml:"from" json:"from"`
+	Made     string   `yaml:"made,omitempty" json:"made,omitempty"` // how From became Path: "wheel-from-sdist"
+	Roles    []Role   `yaml:"roles,flow" json:"roles"`
+	WantedBy []string `yaml:"wanted_by,flow,omitempty" json:"wanted_by,omitempty"` // names of what wants it; a request is itself
 }
 
 // Request is one thing that the spec asks for, in the words of its kind: a
 // package name, a PEP 508 requirement, a collection with its version range.
 type Request struct {
-	Kind Kind   `yaml:"kind"`
-	Role Role   `yaml:"role"`
-	Want string `yaml:"want"`
+	Kind Kind   `yaml:"kind" json:"kind"`
+	Role Role   `yaml:"role" json:"role"`
+	Want string `yaml:"want" json:"want"`
 }
 
 // SourceRole says what a repository is for.
@@ -79,53 +79,53 @@ const (
 
 // Key is a public key that a source's packages or metadata are checked with.
 type Key struct {
-	Fingerprint string `yaml:"fingerprint"` // upper-case hex, 40 digits for v4
-	Armor       string `yaml:"armor"`       // ASCII armoured, RFC 9580 section 6
+	Fingerprint string `yaml:"fingerprint" json:"fingerprint"` // upper-case hex, 40 digits for v4
+	Armor       string `yaml:"armor" json:"armor"`             // ASCII armoured, RFC 9580 section 6
 }
 
 // Source is a place that artifacts come from.
 type Source struct {
-	ID   string     `yaml:"id"`
-	Kind Kind       `yaml:"kind"`
-	Role SourceRole `yaml:"role"`
-	URLs []string   `yaml:"urls"` // without credentials
-	Keys []Key      `yaml:"keys,omitempty"`
+	ID   string     `yaml:"id" json:"id"`
+	Kind Kind       `yaml:"kind" json:"kind"`
+	Role SourceRole `yaml:"role" json:"role"`
+	URLs []string   `yaml:"urls" json:"urls"` // without credentials
+	Keys []Key      `yaml:"keys,omitempty" json:"keys,omitempty"`
 	// Unsigned says that somebody chose to take packages from here without a
 	// signature (gpgcheck=0); their digests are checked all the same.
-	Unsigned bool `yaml:"unsigned,omitempty"`
+	Unsigned bool `yaml:"unsigned,omitempty" json:"unsigned,omitempty"`
 }
 
 // Lock fixes exactly what a spec resolved to.
 type Lock struct {
-	Version     int        `yaml:"version"`
-	Spec        string     `yaml:"spec"` // sha256 of the spec it came from
-	Time        time.Time  `yaml:"time"` // data, not the clock: the newest time of the metadata
-	Target      Target     `yaml:"target"`
-	Requests    []Request  `yaml:"requests"`
-	Constraints []Request  `yaml:"constraints,omitempty"` // narrow a version, ask for nothing
-	Sources     []Source   `yaml:"sources"`
-	Artifacts   []Artifact `yaml:"artifacts"` // sorted by Path
+	Version     int        `yaml:"version" json:"version"`
+	Spec        string     `yaml:"spec" json:"spec"` // sha256 of the spec it came from
+	Time        time.Time  `yaml:"time" json:"time"` // data, not the clock: the newest time of the metadata
+	Target      Target     `yaml:"target" json:"target"`
+	Requests    []Request  `yaml:"requests" json:"requests"`
+	Constraints []Request  `yaml:"constraints,omitempty" json:"constraints,omitempty"` // narrow a version, ask for nothing
+	Sources     []Source   `yaml:"sources" json:"sources"`
+	Artifacts   []Artifact `yaml:"artifacts" json:"artifacts"` // sorted by Path
 }
 
 // File is one file of the bundle after the manifest.
 type File struct {
-	Path   string `yaml:"path"`
-	Size   int64  `yaml:"size"`
-	Mode   uint32 `yaml:"mode"` // permission bits: 0644 or 0755, written in octal
-	SHA256 string `yaml:"sha256"`
+	Path   string `yaml:"path" json:"path"`
+	Size   int64  `yaml:"size" json:"size"`
+	Mode   uint32 `yaml:"mode" json:"mode"` // permission bits: 0644 or 0755, written in octal
+	SHA256 string `yaml:"sha256" json:"sha256"`
 }
 
 // Check is one proof that was made when the bundle was built.
 type Check struct {
-	Name   string `yaml:"name"`
-	Result string `yaml:"result"`
+	Name   string `yaml:"name" json:"name"`
+	Result string `yaml:"result" json:"result"`
 }
 
 // Manifest lists every file of a bundle in order, except itself, its signature
 // and SHA256SUMS, and so fixes the place and the framing of every byte.
 type Manifest struct {
-	Version int     `yaml:"version"`
-	Lock    Lock    `yaml:"lock"`
-	Files   []File  `yaml:"files"`
-	Checked []Check `yaml:"checked"`
+	Version int     `yaml:"version" json:"version"`
+	Lock    Lock    `yaml:"lock" json:"lock"`
+	Files   []File  `yaml:"files" json:"files"`
+	Checked []Check `yaml:"checked" json:"checked"`
 }

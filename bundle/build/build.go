@@ -7,7 +7,6 @@ package build
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -124,26 +123,10 @@ func Build(ctx context.Context, o Options, lock *manifest.Lock, to Output) (*Bui
 	}
 	written, path, err := pack(ctx, o, content, to.Path, name)
 	if err != nil {
-		o.forgetDamaged(lock, err)
 		return nil, err
 	}
 	return &Built{
 		Path: path, ID: written.ID, Size: written.Size, SHA256: written.SHA256,
 		Signed: to.Sign != nil, Counts: Groups(lock), Checked: checked,
 	}, nil
-}
-
-// forgetDamaged drops what a lock names from the cache when packing found that
-// bytes there are not what their digest says, so that the next run fetches
-// them again.
-func (o Options) forgetDamaged(lock *manifest.Lock, err error) {
-	if !errors.Is(err, manifest.ErrDamaged) {
-		return
-	}
-	for _, a := range lock.Artifacts {
-		path, ok := o.Fetch.Cached(a.From.SHA256)
-		if ok && !fileHas(path, a.From.SHA256) && o.Fetch.Evict(a.From.SHA256) == nil {
-			o.Progress.Note("dropped a damaged copy of " + a.Path + " from the cache; the next run fetches it again")
-		}
-	}
 }

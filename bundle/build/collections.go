@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 
 	"pgbundle/manifest"
 	"pgbundle/repo/galaxy"
@@ -52,7 +53,7 @@ func proveCollections(ctx context.Context, tree Tree, lock *manifest.Lock, _ Pro
 	}
 	core := ""
 	for _, a := range lock.Artifacts {
-		if a.Kind == manifest.Wheel && a.Name == "ansible-core" {
+		if a.Kind == manifest.Wheel && a.Name == "ansible-core" && a.Roles[0] == manifest.Control {
 			core = a.Version
 		}
 	}
@@ -68,9 +69,10 @@ func proveCollections(ctx context.Context, tree Tree, lock *manifest.Lock, _ Pro
 		return manifest.Check{}, fmt.Errorf("prove collections: %w", err)
 	}
 	placed := artifactsIn(lock, manifest.Collection, collectionFolder)
-	if len(res.Collections) != len(placed) {
-		return manifest.Check{}, manifest.Classify(manifest.ErrDamaged,
-			fmt.Errorf("prove collections: %d are there and %d are needed", len(placed), len(res.Collections)))
+	for _, a := range placed {
+		if !slices.ContainsFunc(res.Collections, func(c galaxy.Collection) bool { return c.Filename == path.Base(a.Path) && c.SHA256 == a.SHA256 }) {
+			return manifest.Check{}, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("prove collections: %s is there, and nothing needs it", a.Path))
+		}
 	}
 	return manifest.Check{Name: "collections", Result: fmt.Sprintf("%d collections close %d requests and run on ansible-core %s",
 		len(placed), len(wants), core)}, nil

@@ -62,6 +62,13 @@ func fetchArtifacts(ctx context.Context, o Options, sources map[string]repo.Loca
 
 func fetchOne(ctx context.Context, o Options, source repo.Locator, a manifest.Artifact) (placed, error) {
 	path, ok := o.Fetch.Cached(a.From.SHA256)
+	if ok && !fileHas(path, a.From.SHA256) {
+		if err := o.Fetch.Evict(a.From.SHA256); err != nil {
+			return placed{}, fmt.Errorf("drop a damaged copy of %s from the cache: %w", a.From.Path, err)
+		}
+		o.Progress.Note("the copy of " + a.From.Path + " in the cache was damaged, and is fetched again")
+		ok = false
+	}
 	if !ok {
 		if source == nil {
 			return placed{}, fmt.Errorf("fetch %s: the lock names the source %q, and nothing here is it: name that file with --node-binary",

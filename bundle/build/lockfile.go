@@ -6,11 +6,14 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/google/renameio/v2"
 
 	"pgbundle/bundle"
 	"pgbundle/manifest"
+	"pgbundle/repo/rpm/dnfconf"
+	"pgbundle/repo/rpm/pkgfile"
 )
 
 // maxLock bounds a lock file, in bytes.
@@ -84,12 +87,77 @@ func (o Options) Fits(lock *manifest.Lock) (bool, string, error) {
 	if lock.Spec != digest {
 		return false, "it was made for another spec", nil
 	}
+	if reason := o.otherTrust(lock); reason != "" {
+		return false, reason, nil
+	}
 	return true, "", nil
 }
 
-// Locked is the resolution that a lock fixes.
+// otherTrust says how the repositories of a lock differ from those at hand in
+// what must be signed and by whom. Keys that are files are looked into; those
+// at a URL count as they were when the lock was made.
+func (o Options) otherTrust(lock *manifest.Lock) string {
+	locked := map[string]manifest.Source{}
+	for _, s := range lock.Sources {
+		if s.Kind == manifest.RPM {
+			locked[s.ID] = s
+		}
+	}
+	for _, r := range o.Sources.Repos {
+		s, ok := locked[r.ID]
+		switch {
+		case !ok:
+			return "it knows no repository " + r.ID
+		case s.Unsigned == r.GPGCheck:
+			return "whether the packages of " + r.ID + " must be signed has changed"
+		case otherKeys(r, s):
+			return "the key files of " + r.ID + " hold other keys"
+		}
+		delete(locked, r.ID)
+	}
+	for id := range locked {
+		return "the repository " + id + " is no longer among those at hand"
+	}
+	return ""
+}
+
+// otherKeys reports whether the key files of a repository hold a key that its
+// lock does not.
+func otherKeys(r dnfconf.Repo, s manifest.Source) bool {
+	for _, address := range r.GPGKeys {
+		path := strings.TrimPrefix(address, "file://")
+		if strings.Contains(path, "://") || s.Unsigned {
+			continue
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return true
+		}
+		ring, err := pkgfile.ParseKeys(data)
+		if err != nil {
+			return true
+		}
+		for _, f := range ring.Fingerprints() {
+			wanted := len(r.Fingerprints) == 0 || slices.Contains(r.Fingerprints, f)
+			if wanted && !slices.ContainsFunc(s.Keys, func(k manifest.Key) bool { return k.Fingerprint == f }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Locked is the resolution that a lock fixes, dated by the options' epoch when
+// there is one.
 func (o Options) Locked(lock *manifest.Lock) *Resolution {
-	return &Resolution{Lock: lock, Plan: PlanOf(lock, o.cached)}
+	if !o.Epoch.IsZero() {
+		dated := *lock
+		dated.Time = o.Epoch
+		lock = &dated
+	}
+	plan := PlanOf(lock, o.cached)
+	plan.Notes = slices.Concat(o.Notes, plan.Notes)
+	return &Resolution{Lock: lock, Plan: plan}
 }
 
 func (o Options) cached(sha256 string) bool {

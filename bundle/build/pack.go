@@ -1,9 +1,11 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"strings"
 
 	"pgbundle/bundle"
+	"pgbundle/manifest"
 )
 
 // pack writes a bundle under a name that every reader ignores, verifies what
@@ -43,6 +46,31 @@ func pack(ctx context.Context, o Options, content bundle.Content, to, name strin
 		return bundle.Written{}, "", fmt.Errorf("read back bundle %s: %w", path, err)
 	}
 	return written, path, pending.Commit(written.SHA256)
+}
+
+// CheckOutput looks at the place of a bundle before any work is done: its folder
+// must be there and writable, and nothing but a bundle may be overwritten.
+func CheckOutput(to string) error {
+	if info, err := os.Stat(to); err == nil && info.Mode().IsRegular() {
+		f, err := os.Open(to)
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", to, err)
+		}
+		defer f.Close()
+		magic := make([]byte, 2)
+		if _, err := io.ReadFull(f, magic); err == nil && (magic[0] != 0x1f || magic[1] != 0x8b) {
+			return manifest.Classify(manifest.ErrUsage, fmt.Errorf("%s is there and is no bundle: it is not overwritten; name another file with -o", to))
+		}
+	}
+	dir := to
+	if info, err := os.Stat(to); to != "" && !strings.HasSuffix(to, "/") && (err != nil || !info.IsDir()) {
+		dir = filepath.Dir(to)
+	}
+	probe, err := os.CreateTemp(cmp.Or(dir, "."), ".pgbundle-*.probe")
+	if err != nil {
+		return fmt.Errorf("write into the folder %s: %w: make it, or name another place with -o", cmp.Or(dir, "."), errors.Unwrap(err))
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 // fileHas reports whether a file's sha256 is the given one.

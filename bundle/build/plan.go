@@ -15,10 +15,10 @@ type Plan struct {
 	Target  manifest.Target `json:"target"`
 	Groups  []Group         `json:"contents"`
 	Sources []PlanSource    `json:"sources"`
-	Bytes   int64           `json:"bytes"`   // of all artifacts, as placed
-	ToFetch int64           `json:"toFetch"` // of those that are not in the cache
-	Changes []string        `json:"changes"` // against the lock before
-	Notes   []string        `json:"notes"`   // what a person should know: whose builds, what was passed over
+	Bytes   int64           `json:"bytes"`    // of all artifacts, as placed
+	ToFetch int64           `json:"to_fetch"` // of those that are not in the cache
+	Changes []string        `json:"changes"`  // against the lock before
+	Notes   []string        `json:"notes"`    // what a person should know: whose builds, what was passed over
 }
 
 // Group counts the artifacts of one kind.
@@ -35,6 +35,7 @@ type PlanSource struct {
 	URL   string        `json:"url"`
 	Count int           `json:"count"`
 	Bytes int64         `json:"bytes"`
+	Keys  []string      `json:"keys,omitempty"` // fingerprints that its packages are checked with
 }
 
 // Groups counts the artifacts of a lock by kind, in the order of the kinds.
@@ -73,6 +74,12 @@ func PlanOf(lock *manifest.Lock, cached func(sha256 string) bool) Plan {
 	}
 	for _, s := range lock.Sources {
 		line := PlanSource{ID: s.ID, Kind: s.Kind}
+		for _, k := range s.Keys {
+			line.Keys = append(line.Keys, k.Fingerprint)
+		}
+		if s.Unsigned {
+			p.Notes = append(p.Notes, fmt.Sprintf("repository %s: its packages are taken without a signature (gpgcheck=0)", s.ID))
+		}
 		if len(s.URLs) > 0 {
 			line.URL = s.URLs[0]
 		}
@@ -144,6 +151,33 @@ func Changes(old, new *manifest.Lock) []string {
 			lines = append(lines, fmt.Sprintf("- %s %s %s", b.Kind, b.Name, b.Version))
 		}
 	}
+	lines = append(lines, trustChanges(old, new)...)
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[2:], b[2:]) })
 	return slices.Compact(lines)
+}
+
+// trustChanges says which sources are checked with other keys than before, or
+// no longer.
+func trustChanges(old, new *manifest.Lock) []string {
+	trust := func(s manifest.Source) string {
+		if s.Unsigned {
+			return "no signature"
+		}
+		var keys []string
+		for _, k := range s.Keys {
+			keys = append(keys, k.Fingerprint)
+		}
+		return strings.Join(keys, ", ")
+	}
+	before := map[string]string{}
+	for _, s := range old.Sources {
+		before[s.ID] = trust(s)
+	}
+	var lines []string
+	for _, s := range new.Sources {
+		if was, known := before[s.ID]; s.Kind == manifest.RPM && known && was != trust(s) {
+			lines = append(lines, fmt.Sprintf("~ repository %s is checked with %s, was %s", s.ID, trust(s), was))
+		}
+	}
+	return lines
 }

@@ -5,6 +5,7 @@ import (
 	"debug/buildinfo"
 	"debug/elf"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -51,6 +52,7 @@ func FindProgram(arch, given, running, version string) (Program, error) {
 			err, goArch[arch], programName(arch)))
 	}
 	if given != "" {
+		p.Version = "unknown"
 		if info, err := buildinfo.ReadFile(path); err == nil && info.Main.Version != "" && info.Main.Version != "(devel)" {
 			p.Version = info.Main.Version
 		}
@@ -68,6 +70,11 @@ func checkProgram(path, arch string) error {
 		return err
 	}
 	defer f.Close()
+	return checkELF(f, arch)
+}
+
+// checkELF is checkProgram on bytes.
+func checkELF(f io.ReaderAt, arch string) error {
 	binary, err := elf.NewFile(f)
 	if err != nil {
 		return fmt.Errorf("it is no Linux program (%s)", err)

@@ -1,8 +1,8 @@
 package build
 
 import (
+	"bytes"
 	"context"
-	"debug/elf"
 	"errors"
 	"fmt"
 	"io"
@@ -89,9 +89,8 @@ func proveProgram(ctx context.Context, tree Tree, lock *manifest.Lock, _ ProveOp
 		if err != nil {
 			return manifest.Check{}, fmt.Errorf("check program %s: %w", a.Path, err)
 		}
-		binary, err := elf.NewFile(strings.NewReader(string(data)))
-		if err != nil || binary.Machine != elfMachine[lock.Target.Arch] {
-			return manifest.Check{}, manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("check program %s: it is no program for %s", a.Path, lock.Target.Arch))
+		if err := checkELF(bytes.NewReader(data), lock.Target.Arch); err != nil {
+			return manifest.Check{}, manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("check program %s: %w", a.Path, err))
 		}
 		return manifest.Check{Name: "program", Result: fmt.Sprintf("%s %s runs on %s", a.Name, a.Version, a.Arch)}, nil
 	}

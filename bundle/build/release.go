@@ -16,7 +16,7 @@ const etcdSource = "etcd" // its id in the lock
 // etcdRequest asks the places of etcd's releases for one: the first that has
 // it, its checksums compared with the second.
 func (o Options) etcdRequest(note func(string)) release.Request {
-	urls := o.Sources.EtcdURLs
+	urls := o.Sources.etcd()
 	base := fetch.Base{Client: o.Fetch, URLs: urls}
 	r := release.Request{
 		ID: etcdSource, Tree: base, Name: "etcd", Version: o.Spec.Etcd, Note: note,

@@ -48,7 +48,7 @@ func Resolve(ctx context.Context, o Options, old *manifest.Lock) (*Resolution, e
 	plan := PlanOf(lock, o.cached)
 	plan.Changes = Changes(old, lock)
 	slices.Sort(r.notes)
-	plan.Notes = append(slices.Clone(o.Notes), slices.Compact(r.notes)...)
+	plan.Notes = slices.Concat(o.Notes, plan.Notes, slices.Compact(r.notes))
 	return &Resolution{Lock: lock, Plan: plan}, nil
 }
 
@@ -106,11 +106,7 @@ func (r *resolving) rpms(ctx context.Context) error {
 		return err
 	}
 	for _, l := range rpms.loaded {
-		s := rpms.sources[l.ID]
-		r.source(s)
-		if s.Unsigned {
-			r.note(fmt.Sprintf("repository %s: its packages are taken without a signature (gpgcheck=0)", s.ID))
-		}
+		r.source(rpms.sources[l.ID])
 	}
 	r.clock.see(rpms.clock.time)
 	return nil
@@ -119,7 +115,11 @@ func (r *resolving) rpms(ctx context.Context) error {
 // wheelsAndCollections resolves both wheelhouses and then, for the ansible-core
 // that was found, the collections.
 func (r *resolving) wheelsAndCollections(ctx context.Context) error {
-	index, err := pypi.Open(r.options.Fetch, r.options.Sources.IndexURL)
+	place, err := r.options.Sources.index()
+	if err != nil {
+		return err
+	}
+	index, err := pypi.Open(r.options.Fetch, place)
 	if err != nil {
 		return fmt.Errorf("open package index: %w", err)
 	}
@@ -139,7 +139,7 @@ func (r *resolving) wheelsAndCollections(ctx context.Context) error {
 			}
 		}
 	}
-	r.source(manifest.Source{ID: indexSource, Kind: manifest.Wheel, Role: manifest.Provides, URLs: []string{address(r.options.Sources.IndexURL)}})
+	r.source(manifest.Source{ID: indexSource, Kind: manifest.Wheel, Role: manifest.Provides, URLs: []string{address(place)}})
 	if core != "" {
 		errs = append(errs, r.collections(ctx, core))
 	}
@@ -147,21 +147,21 @@ func (r *resolving) wheelsAndCollections(ctx context.Context) error {
 }
 
 func (r *resolving) collections(ctx context.Context, core string) error {
-	server, err := galaxy.Open(ctx, r.options.Fetch, r.options.Sources.GalaxyURL)
+	server, err := galaxy.Open(ctx, r.options.Fetch, r.options.Sources.galaxy())
 	if err != nil {
 		return err
 	}
 	_, err = r.ask(ctx, collectionRequest{
 		server: server, wants: wanted(r.lock.Requests, manifest.Collection, ""), core: core, clock: &r.clock, note: r.note,
 	})
-	r.source(manifest.Source{ID: galaxySource, Kind: manifest.Collection, Role: manifest.Provides, URLs: []string{address(r.options.Sources.GalaxyURL)}})
+	r.source(manifest.Source{ID: galaxySource, Kind: manifest.Collection, Role: manifest.Provides, URLs: []string{address(r.options.Sources.galaxy())}})
 	return err
 }
 
 func (r *resolving) release(ctx context.Context) error {
 	_, err := r.ask(ctx, r.options.etcdRequest(r.note))
 	var urls []string
-	for _, u := range r.options.Sources.EtcdURLs {
+	for _, u := range r.options.Sources.etcd() {
 		urls = append(urls, address(u))
 	}
 	r.source(manifest.Source{ID: etcdSource, Kind: manifest.Release, Role: manifest.Provides, URLs: urls})

@@ -20,18 +20,25 @@ type Resolved struct {
 	Size     int64    `json:"size"` // bytes; -1 when nobody tells
 	SHA256   string   `json:"sha256"`
 	Source   string   `json:"source,omitempty"`
-	WantedBy []string `json:"wantedBy"`
+	WantedBy []string `json:"wanted_by"`
 }
 
 // ResolveWheels resolves requirements for the spec's interpreter on the nodes.
 func ResolveWheels(ctx context.Context, o Options, wants, constraints []string) ([]Resolved, error) {
-	index, err := pypi.Open(o.Fetch, o.Sources.IndexURL)
+	place, err := o.Sources.index()
+	if err != nil {
+		return nil, err
+	}
+	index, err := pypi.Open(o.Fetch, place)
 	if err != nil {
 		return nil, fmt.Errorf("open package index: %w", err)
 	}
 	res, err := pypi.Resolve(ctx, index, wants, constraints, pythonTarget(o.Spec.MachineTarget(), manifest.TargetNode))
 	if err != nil {
 		return nil, err
+	}
+	for _, text := range res.Warnings {
+		o.Progress.Note(text)
 	}
 	list := make([]Resolved, len(res.Files))
 	for i, c := range res.Files {
@@ -42,13 +49,16 @@ func ResolveWheels(ctx context.Context, o Options, wants, constraints []string) 
 
 // ResolveCollections resolves collections for an ansible-core.
 func ResolveCollections(ctx context.Context, o Options, wants []string, core string) ([]Resolved, error) {
-	server, err := galaxy.Open(ctx, o.Fetch, o.Sources.GalaxyURL)
+	server, err := galaxy.Open(ctx, o.Fetch, o.Sources.galaxy())
 	if err != nil {
 		return nil, err
 	}
 	res, err := galaxy.Resolve(ctx, server, wants, core)
 	if err != nil {
 		return nil, err
+	}
+	for _, text := range res.Notes {
+		o.Progress.Note(text)
 	}
 	list := make([]Resolved, len(res.Collections))
 	for i, c := range res.Collections {

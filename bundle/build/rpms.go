@@ -103,12 +103,14 @@ func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manif
 	if err != nil {
 		return repomd.Input{}, source, err
 	}
-	source.URLs = urls
+	for _, u := range urls {
+		source.URLs = append(source.URLs, address(u))
+	}
 	in := repomd.Input{
 		Repo: rpm.Repo{ID: r.ID, Priority: r.Priority, Cost: r.Cost, ModuleHotfixes: r.ModuleHotfixes, Role: r.Role},
 		Tree: fetch.Base{Client: o.Fetch, URLs: urls}, Expected: expected, Exclude: r.Exclude, Include: r.Include,
 	}
-	if !r.RepoGPGCheck && !o.WithKeys {
+	if !r.RepoGPGCheck && !(r.GPGCheck && o.WithKeys) {
 		return in, source, nil
 	}
 	ring, err := o.keyring(ctx, r)

@@ -26,11 +26,15 @@ import (
 
 // Sources are the places that a spec names.
 type Sources struct {
-	Repos     []dnfconf.Repo
-	Explicit  map[string]bool // ids of repositories that were given by address
+	Repos    []dnfconf.Repo
+	Explicit map[string]bool // ids of repositories that were given by address
+	// IndexURL, GalaxyURL and EtcdURLs are what was asked for: empty leaves it to
+	// the lock, and for a new lock to the defaults.
 	IndexURL  string
 	GalaxyURL string
 	EtcdURLs  []string
+	HostIndex string // the Python package index that pip on this host is set up for
+	NoIndex   error  // why none was found; told when one is needed
 	// Credentials are those that stood in the addresses or the repositories'
 	// configuration. The addresses above hold none.
 	Credentials []fetch.Credential
@@ -40,6 +44,7 @@ type Sources struct {
 // place open.
 type Host struct {
 	EL    bool  // an EL system: its own repositories are the default
+	None  bool  // no repositories are wanted but those that the spec names
 	Repos fs.FS // /etc/yum.repos.d
 	Vars  fs.FS // /etc/dnf/vars
 }
@@ -49,17 +54,14 @@ type Host struct {
 func FindSources(s Spec, host Host) (Sources, []string, error) {
 	src := Sources{Explicit: map[string]bool{}}
 	src.IndexURL = src.clean(s.IndexURL)
-	src.GalaxyURL = src.clean(cmp.Or(s.GalaxyURL, galaxyServer))
+	src.GalaxyURL = src.clean(s.GalaxyURL)
 	for _, u := range s.EtcdURLs {
 		src.EtcdURLs = append(src.EtcdURLs, src.clean(u))
-	}
-	if len(src.EtcdURLs) == 0 {
-		src.EtcdURLs = etcdReleases
 	}
 	sets := s.Repos
 	var notes []string
 	switch {
-	case len(sets) > 0 || len(s.Repositories) > 0:
+	case len(sets) > 0 || len(s.Repositories) > 0 || host.None:
 	case host.EL:
 		sets = []string{"host"}
 	default:
@@ -81,12 +83,42 @@ func FindSources(s Spec, host Host) (Sources, []string, error) {
 	src.place(s)
 	for _, r := range src.Repos {
 		src.Credentials = append(src.Credentials, credentials(r)...)
+		notes = append(notes, passedOver(r)...)
 	}
 	return src, notes, errors.Join(errs...)
 }
 
-// SetIndex names the Python package index.
-func (src *Sources) SetIndex(address string) { src.IndexURL = src.clean(address) }
+// passedOver says which options of a repository are not followed.
+func passedOver(r dnfconf.Repo) []string {
+	var notes []string
+	if r.Proxy != "" || r.NoProxy {
+		notes = append(notes, fmt.Sprintf("repository %s: its proxy option is passed over: HTTPS_PROXY and NO_PROXY say which way to go", r.ID))
+	}
+	if !r.SSLVerify {
+		notes = append(notes, fmt.Sprintf("repository %s: sslverify=0 is passed over: name its authority with --cacert or sslcacert", r.ID))
+	}
+	return notes
+}
+
+// SetHostIndex names the index that pip on this host is set up for.
+func (src *Sources) SetHostIndex(address string) { src.HostIndex = src.clean(address) }
+
+// index, galaxy and etcd are the places that a new lock is made from.
+func (src *Sources) index() (string, error) {
+	if address := cmp.Or(src.IndexURL, src.HostIndex); address != "" {
+		return address, nil
+	}
+	return "", src.NoIndex
+}
+
+func (src *Sources) galaxy() string { return cmp.Or(src.GalaxyURL, galaxyServer) }
+
+func (src *Sources) etcd() []string {
+	if len(src.EtcdURLs) > 0 {
+		return src.EtcdURLs
+	}
+	return etcdReleases
+}
 
 // clean makes a folder's address absolute, and keeps the user and password of a
 // URL apart from it.
@@ -158,9 +190,13 @@ func (s Spec) reposOf(set string, host Host) ([]dnfconf.Repo, error) {
 // place puts the repositories that were given by address into the set, in the
 // order of their ids.
 func (src *Sources) place(s Spec) {
-	var keys []string
+	var keys, fingerprints []string
 	for _, k := range s.Keys {
-		keys = append(keys, src.clean(k))
+		file, fingerprint, given := strings.Cut(k, "#")
+		keys = append(keys, src.clean(file))
+		if given {
+			fingerprints = append(fingerprints, strings.ToUpper(strings.ReplaceAll(fingerprint, " ", "")))
+		}
 	}
 	ids := make([]string, 0, len(s.Repositories))
 	for id := range s.Repositories {
@@ -179,8 +215,11 @@ func (src *Sources) place(s Spec) {
 		}
 		r := &src.Repos[i]
 		r.BaseURLs, r.Mirrorlist, r.Metalink = []string{base}, "", ""
+		// What the configuration would show of us was meant for its own host.
+		r.Credentials = dnfconf.Credentials{}
+		r.SSLCACert, r.SSLClientCert, r.SSLClientKey = "", "", ""
 		if len(keys) > 0 {
-			r.GPGKeys, r.Fingerprints = keys, nil
+			r.GPGKeys, r.Fingerprints = keys, fingerprints
 		}
 	}
 }
@@ -246,7 +285,10 @@ func (o Options) keyring(ctx context.Context, r dnfconf.Repo) (*pkgfile.Keyring,
 			return nil, err
 		}
 	}
-	if len(ring.Keys) > 0 || !r.GPGCheck && !r.RepoGPGCheck && len(errs) == 0 {
+	if len(ring.Keys) > 0 {
+		for _, err := range errs {
+			o.Progress.Note(fmt.Sprintf("repository %s: %s", r.ID, err))
+		}
 		return ring, nil
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -277,11 +319,7 @@ func (o Options) sourcesOf(ctx context.Context, lock *manifest.Lock) (map[string
 		urls := s.URLs
 		switch s.Kind {
 		case manifest.RPM:
-			i := slices.IndexFunc(o.Sources.Repos, func(r dnfconf.Repo) bool { return r.ID == s.ID })
-			if i >= 0 && o.Sources.Explicit[s.ID] {
-				urls = o.Sources.Repos[i].BaseURLs
-			}
-			at[s.ID] = fetch.Base{Client: o.Fetch, URLs: urls}
+			at[s.ID] = fetch.Base{Client: o.Fetch, URLs: o.baseURLs(s)}
 		case manifest.Wheel:
 			index, err := pypi.Open(o.Fetch, orFirst(o.Sources.IndexURL, urls))
 			if err != nil {
@@ -304,6 +342,27 @@ func (o Options) sourcesOf(ctx context.Context, lock *manifest.Lock) (map[string
 		}
 	}
 	return at, errors.Join(errs...)
+}
+
+// baseURLs are the addresses of a locked repository: those that were given for
+// it, or the lock's, each as this host's configuration has it where that knows
+// more, such as a token in its query.
+func (o Options) baseURLs(s manifest.Source) []string {
+	i := slices.IndexFunc(o.Sources.Repos, func(r dnfconf.Repo) bool { return r.ID == s.ID })
+	if i < 0 {
+		return s.URLs
+	}
+	live := o.Sources.Repos[i].BaseURLs
+	if o.Sources.Explicit[s.ID] {
+		return live
+	}
+	urls := slices.Clone(s.URLs)
+	for j, locked := range urls {
+		if k := slices.IndexFunc(live, func(u string) bool { return address(u) == locked }); k >= 0 {
+			urls[j] = live[k]
+		}
+	}
+	return urls
 }
 
 func orFirst(address string, urls []string) string {

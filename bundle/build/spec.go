@@ -14,6 +14,7 @@ import (
 
 	"pgbundle/manifest"
 	"pgbundle/repo/pypi/pep440"
+	"pgbundle/repo/pypi/pep508"
 )
 
 // Spec is what somebody wants in a bundle: the content of pgbundle.yaml, of
@@ -194,7 +195,7 @@ func (s Spec) Digest() (string, error) {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	s.Repositories, s.Keys = nil, nil
+	s.Repositories = nil
 	s.IndexURL, s.GalaxyURL, s.EtcdURLs = "", "", nil
 	text, err := yaml.Marshal(struct {
 		Spec         Spec     `yaml:"spec"`
@@ -243,7 +244,7 @@ func (s Spec) ConstraintRequests() []manifest.Request {
 	list := []manifest.Request{
 		{Kind: manifest.Wheel, Role: manifest.TargetNode, Want: safePatroni},
 	}
-	if !slices.ContainsFunc(s.Constraints, func(c string) bool { return strings.HasPrefix(c, "urllib3") }) {
+	if !slices.ContainsFunc(s.Constraints, isAboutURLLib3) {
 		list = append(list, manifest.Request{Kind: manifest.Wheel, Role: manifest.TargetNode, Want: etcdClient})
 	}
 	for _, c := range s.Constraints {
@@ -252,6 +253,11 @@ func (s Spec) ConstraintRequests() []manifest.Request {
 			manifest.Request{Kind: manifest.Wheel, Role: manifest.Control, Want: c})
 	}
 	return list
+}
+
+func isAboutURLLib3(constraint string) bool {
+	r, err := pep508.ParseRequirement(constraint)
+	return err == nil && r.Name == "urllib3"
 }
 
 // interpreter names the packages of a Python on EL 9, where 3.9 is the

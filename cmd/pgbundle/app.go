@@ -76,10 +76,22 @@ func finish(c *cli.Command, parent string) {
 	}
 }
 
+// commandPath is a command as it is typed after the program's name.
+func commandPath(c *cli.Context) string {
+	path := c.Command.Name
+	for _, at := range c.Lineage() {
+		if at.Command != nil && at.Command.Name == "resolve" && path != "resolve" {
+			path = "resolve " + path
+			break
+		}
+	}
+	return path
+}
+
 func usage(c *cli.Context, err error, _ bool) error {
 	try := "pgbundle --help"
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != "pgbundle" {
-		try = "pgbundle " + c.Command.Name + " --help"
+		try = "pgbundle " + commandPath(c) + " --help"
 	}
 	return &usageError{err.Error(), try}
 }
@@ -87,8 +99,8 @@ func usage(c *cli.Context, err error, _ bool) error {
 // operand returns the one operand of a command.
 func operand(c *cli.Context, name string) (string, error) {
 	if c.NArg() != 1 {
-		return "", &usageError{fmt.Sprintf("%s takes one %s, not %d", c.Command.FullName(), name, c.NArg()),
-			"pgbundle " + c.Command.FullName() + " --help"}
+		return "", &usageError{fmt.Sprintf("%s takes one %s, not %d", commandPath(c), name, c.NArg()),
+			"pgbundle " + commandPath(c) + " --help"}
 	}
 	return c.Args().First(), nil
 }

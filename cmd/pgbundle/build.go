@@ -45,6 +45,7 @@ func buildCommand(h host) *cli.Command {
 		&cli.StringFlag{Name: "lock", Usage: "build exactly what `FILE` fixes: a lock, or a bundle"},
 		&cli.BoolFlag{Name: "locked", Usage: "refuse instead of resolving anew when pgbundle.lock does not fit the spec"},
 		&cli.StringFlag{Name: "sign", Usage: "sign the manifest with the secret `KEY` that pgbundle keygen or minisign made"},
+		&cli.StringFlag{Name: "password-file", Usage: "take the password of the key from the first line of `FILE`"},
 		&cli.BoolFlag{Name: "dry-run", Usage: "print the plan and fetch nothing but metadata"},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write the bundle to `FILE`, or into a folder under its standard name"},
 	)
@@ -99,7 +100,7 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 	if name != "" {
 		data, err := os.ReadFile(name)
 		if err != nil {
-			return spec, "", fmt.Errorf("read spec: %w", err)
+			return spec, "", manifest.Classify(manifest.ErrUsage, fmt.Errorf("read spec: %w", err))
 		}
 		if spec, err = build.ParseSpec(data); err != nil {
 			return spec, "", fmt.Errorf("read spec %s: %w", name, err)
@@ -158,6 +159,9 @@ func reposOf(c *cli.Context, spec *build.Spec) error {
 	for id, url := range given {
 		spec.Repositories[id] = url
 	}
+	if len(spec.Keys) > 0 && len(spec.Repositories) == 0 {
+		return &usageError{"--key is for repositories given by --repo, and there is none", "--repo ID=URL --key FILE"}
+	}
 	return nil
 }
 
@@ -165,11 +169,19 @@ func runBuild(c *cli.Context, h host) (err error) {
 	if c.Args().Present() {
 		return &usageError{fmt.Sprintf("build takes no operand: %q", c.Args().First()), "pgbundle build --help"}
 	}
-	progress := newProgress(h, c.Bool("quiet"), c.String("log-format"))
+	progress, err := newProgress(h, c.Bool("quiet"), c.String("log-format"))
+	if err != nil {
+		return err
+	}
 	defer closeProgress(progress)
 	sign, err := signerOf(c, h)
 	if err != nil {
 		return err
+	}
+	if !c.Bool("dry-run") {
+		if err := build.CheckOutput(c.String("output")); err != nil {
+			return err
+		}
 	}
 	o, lock, err := lockToBuild(c, h, progress)
 	if err != nil {
@@ -239,7 +251,7 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 	if c.Bool("dry-run") {
 		return o, r, nil
 	}
-	return o, r, writeLock(path, r.Lock)
+	return o, r, build.WriteLock(path, r.Lock)
 }
 
 // givenLock reads the lock of --lock, which fixes everything that the spec's
@@ -270,7 +282,13 @@ func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, 
 }
 
 func runLock(c *cli.Context, h host) error {
-	progress := newProgress(h, c.Bool("quiet"), c.String("log-format"))
+	if c.Args().Present() {
+		return &usageError{fmt.Sprintf("lock takes no operand: %q", c.Args().First()), "pgbundle lock --help"}
+	}
+	progress, err := newProgress(h, c.Bool("quiet"), c.String("log-format"))
+	if err != nil {
+		return err
+	}
 	defer closeProgress(progress)
 	spec, dir, err := specOf(c)
 	if err != nil {
@@ -289,7 +307,7 @@ func runLock(c *cli.Context, h host) error {
 	if err != nil {
 		return err
 	}
-	if err := writeLock(path, r.Lock); err != nil {
+	if err := build.WriteLock(path, r.Lock); err != nil {
 		return err
 	}
 	closeProgress(progress)
@@ -299,12 +317,14 @@ func runLock(c *cli.Context, h host) error {
 	if old != nil && len(r.Plan.Changes) == 0 {
 		fmt.Fprintf(h.stdout, "%s: nothing changed\n", path)
 	}
+	if old == nil {
+		writePlan(h.stdout, r.Plan)
+		return nil
+	}
 	for _, line := range r.Plan.Changes {
 		fmt.Fprintln(h.stdout, line)
 	}
-	if old == nil {
-		writePlan(h.stdout, r.Plan)
-	}
+	writeList(h.stderr, "note", r.Plan.Notes)
 	return nil
 }
 
@@ -315,10 +335,6 @@ func readLock(path string) (*manifest.Lock, error) {
 		return nil, nil
 	}
 	return lock, err
-}
-
-func writeLock(path string, lock *manifest.Lock) error {
-	return build.WriteLock(path, lock)
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -10,8 +10,12 @@ const bashCompletion = `# bash completion for pgbundle; use: source <(pgbundle c
 _pgbundle() {
 	local words=("${COMP_WORDS[@]:0:COMP_CWORD}") current=${COMP_WORDS[COMP_CWORD]}
 	local replies
-	if [[ $current == -* ]]; then
+	# Never run a command: what follows a -- would be its operands.
+	[[ " ${words[*]} " == *" -- "* ]] && return
+	if [[ $current == -* && $current != -- ]]; then
 		replies=$("${words[@]}" "$current" --generate-bash-completion 2>/dev/null)
+	elif [[ $current == -- ]]; then
+		replies=$("${words[@]}" - --generate-bash-completion 2>/dev/null)
 	else
 		replies=$("${words[@]}" --generate-bash-completion 2>/dev/null)
 	fi
@@ -25,7 +29,10 @@ const zshCompletion = `#compdef pgbundle
 _pgbundle() {
 	local -a replies
 	local current=${words[CURRENT]}
-	if [[ $current == -* ]]; then
+	[[ " ${words[1,CURRENT-1]} " == *" -- "* ]] && return
+	if [[ $current == -- ]]; then
+		replies=("${(@f)$(${words[1,CURRENT-1]} - --generate-bash-completion 2>/dev/null)}")
+	elif [[ $current == -* ]]; then
 		replies=("${(@f)$(${words[1,CURRENT-1]} $current --generate-bash-completion 2>/dev/null)}")
 	else
 		replies=("${(@f)$(${words[1,CURRENT-1]} --generate-bash-completion 2>/dev/null)}")

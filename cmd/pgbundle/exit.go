@@ -9,7 +9,7 @@ import (
 	"pgbundle/manifest"
 )
 
-var errInterrupted = errors.New("interrupted: nothing is left under a final name; run the same command again to go on")
+var errInterrupted = errors.New("interrupted: no bundle was left half done; the same command again goes on with what was fetched")
 
 // usageError is a wrong command line, with the way to a right one.
 type usageError struct{ text, try string }
@@ -50,7 +50,7 @@ func exitStatus(err error) int {
 		return 0
 	case errors.Is(err, errInterrupted):
 		return 130
-	case errors.Is(err, manifest.ErrUsage):
+	case errors.Is(err, manifest.ErrUsage), strings.HasPrefix(err.Error(), "Required flag"), strings.HasPrefix(err.Error(), "No help topic"):
 		return 2
 	case errors.Is(err, manifest.ErrSignature):
 		return 4

@@ -40,7 +40,7 @@ func rpmFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "repos", Usage: "repositories: `SET` rocky, alma, host, or a .repo file"},
 		&cli.StringSliceFlag{Name: "repo", Usage: "a repository by id: `ID=URL` or ID=FOLDER; alone it replaces the default set, with --repos the repository of that id"},
-		&cli.StringSliceFlag{Name: "key", Usage: "trust the public keys in `FILE` (or at a URL) for the repositories given by --repo"},
+		&cli.StringSliceFlag{Name: "key", Usage: "trust the public keys in `FILE` (or at a URL) for the repositories given by --repo; FILE#FINGERPRINT trusts that one key of it"},
 	}
 }
 

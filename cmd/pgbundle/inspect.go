@@ -25,7 +25,7 @@ Inspect believes the manifest; verify does not.
 Examples:
    pgbundle inspect BUNDLE
    pgbundle inspect BUNDLE files
-   pgbundle inspect BUNDLE --why libev
+   pgbundle inspect BUNDLE --why libevent
    pgbundle inspect BUNDLE manifest | less`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "why", Usage: "say what wants the artifact `NAME`, up to what was asked for"},
@@ -40,6 +40,9 @@ func runInspect(c *cli.Context, h host) error {
 		return &usageError{fmt.Sprintf("inspect takes a BUNDLE and manifest or files, not %d operands", c.NArg()), "pgbundle inspect --help"}
 	}
 	view := c.Args().Get(1)
+	if view != "" && c.IsSet("why") {
+		return &usageError{"--why and " + view + " are two questions: ask one", "pgbundle inspect --help"}
+	}
 	if !slices.Contains([]string{"", "manifest", "files"}, view) {
 		return &usageError{fmt.Sprintf("inspect shows manifest or files, not %q", view), "pgbundle inspect " + c.Args().First() + " files"}
 	}
@@ -133,7 +136,7 @@ func writeFiles(w io.Writer, b *bundle.Bundle, asJSON bool) error {
 func writeWhy(w io.Writer, lock *manifest.Lock, name string, asJSON bool) error {
 	chains := build.Why(lock, name)
 	if len(chains) == 0 {
-		return fmt.Errorf("inspect --why %s: the bundle holds no artifact of that name", name)
+		return manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("inspect --why %s: the bundle holds no artifact of that name", name))
 	}
 	if asJSON {
 		return writeJSON(w, chains)

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -16,6 +17,7 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends what does not listen
 	status := run(ctx, os.Args, host{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		getenv:   os.Getenv,
@@ -34,11 +36,31 @@ type host struct {
 	terminal       bool // stderr is a terminal
 }
 
+// checkedWriter remembers the first failure to write, so that a result that
+// nobody got is no success.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
 // run runs one command line and returns the exit status. A command that was
 // interrupted says so instead of the error that the interruption caused.
 func run(ctx context.Context, args []string, h host) int {
+	out := &checkedWriter{w: h.stdout}
+	h.stdout = out
 	app := newApp(h)
 	err := app.RunContext(ctx, permute(app, args))
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("write the result: %w", out.err)
+	}
 	if err != nil && ctx.Err() != nil {
 		err = errInterrupted
 	}

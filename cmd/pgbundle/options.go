@@ -27,17 +27,29 @@ func optionsOf(c *cli.Context, h host, spec build.Spec, progress build.Progress)
 	if o.Epoch, err = epoch(h); err != nil {
 		return o, err
 	}
-	if o.Sources, o.Notes, err = build.FindSources(spec, hostOf()); err != nil {
+	host := hostOf()
+	host.None = !needsRepos(c)
+	if o.Sources, o.Notes, err = build.FindSources(spec, host); err != nil {
 		return o, err
 	}
+	var roots []byte
 	if o.Sources.IndexURL == "" && needsIndex(c) {
-		address, err := indexOf(c, h)
+		pip, err := pipOf(c, h)
 		if err != nil {
-			return o, err
+			o.Sources.NoIndex = err
+			pip = &pypi.PipConfig{}
 		}
-		o.Sources.SetIndex(address)
+		o.Sources.SetHostIndex(pip.IndexURL)
+		if len(pip.ExtraIndexURLs)+len(pip.FindLinks) > 0 {
+			o.Notes = append(o.Notes, "pip's further indexes and folders (extra-index-url, find-links) are passed over")
+		}
+		if pip.Cert != "" {
+			if roots, err = os.ReadFile(pip.Cert); err != nil {
+				return o, fmt.Errorf("read the certificates that pip is set up with: %w", err)
+			}
+		}
 	}
-	if o.Fetch, err = clientOf(c, h, o.Sources, progress); err != nil {
+	if o.Fetch, err = clientOf(c, h, o.Sources, progress, roots); err != nil {
 		return o, err
 	}
 	if c.Command.Name == "build" || c.Command.Name == "lock" {
@@ -65,6 +77,18 @@ func needsIndex(c *cli.Context) bool {
 	return false
 }
 
+// needsRepos reports whether a command asks dnf repositories that its flags need
+// not name.
+func needsRepos(c *cli.Context) bool {
+	switch c.Command.Name {
+	case "rpm", "lock":
+		return true
+	case "build":
+		return !c.IsSet("lock")
+	}
+	return false
+}
+
 // hostOf says what this host is set up for.
 func hostOf() build.Host {
 	host := build.Host{Repos: os.DirFS("/etc/yum.repos.d"), Vars: os.DirFS("/etc/dnf/vars")}
@@ -79,9 +103,9 @@ func hostOf() build.Host {
 	return host
 }
 
-// indexOf finds the index that pip is set up for.
-func indexOf(c *cli.Context, h host) (string, error) {
-	config, err := pypi.ConfigurePip("", pypi.PipHost{
+// pipOf finds what pip is set up for.
+func pipOf(c *cli.Context, h host) (*pypi.PipConfig, error) {
+	return pypi.ConfigurePip("", pypi.PipHost{
 		Env:      func(name string) (string, bool) { value := h.getenv(name); return value, value != "" },
 		ReadFile: os.ReadFile, Darwin: runtime.GOOS == "darwin",
 		Help: func() ([]byte, error) {
@@ -90,14 +114,10 @@ func indexOf(c *cli.Context, h host) (string, error) {
 			return pip.Output()
 		},
 	})
-	if err != nil {
-		return "", err
-	}
-	return config.IndexURL, nil
 }
 
 // clientOf makes the client from the flags and the environment.
-func clientOf(c *cli.Context, h host, sources build.Sources, progress build.Progress) (*fetch.Client, error) {
+func clientOf(c *cli.Context, h host, sources build.Sources, progress build.Progress, roots []byte) (*fetch.Client, error) {
 	cache, err := cacheDir(c, h)
 	if err != nil {
 		return nil, err
@@ -115,6 +135,9 @@ func clientOf(c *cli.Context, h host, sources build.Sources, progress build.Prog
 			return nil, fmt.Errorf("read certificates: %w", err)
 		}
 		o.CACert = append(o.CACert, pem)
+	}
+	if roots != nil {
+		o.CACert = append(o.CACert, roots)
 	}
 	if o.Netrc, err = netrcOf(c, h); err != nil {
 		return nil, fmt.Errorf("read credentials: %w", err)
@@ -143,7 +166,11 @@ func netrcOf(c *cli.Context, h host) ([]byte, error) {
 		return readOptional(name)
 	}
 	if home := h.getenv("HOME"); home != "" {
-		return readOptional(filepath.Join(home, ".netrc"))
+		data, err := readOptional(filepath.Join(home, ".netrc"))
+		if os.IsPermission(err) {
+			return nil, nil // another user's home: nobody asked for that file
+		}
+		return data, err
 	}
 	return nil, nil
 }

@@ -15,17 +15,32 @@ import (
 
 // newProgress chooses how progress is told: nothing when quiet, JSON lines for
 // machines, bars on a terminal, sparse plain lines in a log.
-func newProgress(h host, quiet bool, format string) build.Progress {
+func newProgress(h host, quiet bool, format string) (build.Progress, error) {
 	switch {
+	case format != "auto" && format != "plain" && format != "json":
+		return nil, &usageError{fmt.Sprintf("--log-format %q: takes auto, plain or json", format), ""}
 	case quiet:
-		return build.Silent{}
+		return build.Silent{}, nil
 	case format == "json":
-		return &jsonProgress{w: h.stderr}
+		return &jsonProgress{w: h.stderr}, nil
 	case h.terminal && format != "plain":
-		return &barProgress{w: h.stderr}
+		return &barProgress{w: h.stderr}, nil
 	default:
-		return &lineProgress{w: h.stderr, now: time.Now}
+		return &lineProgress{w: h.stderr, now: time.Now}, nil
 	}
+}
+
+// notes is a Progress that tells nothing but what a person should read.
+type notes struct {
+	build.Silent
+	w  io.Writer
+	mu sync.Mutex
+}
+
+func (p *notes) Note(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fmt.Fprintln(p.w, "note: "+text)
 }
 
 // closer is a Progress with something to finish before the summary.
@@ -205,6 +220,9 @@ func writePlan(w io.Writer, p build.Plan) {
 	for _, s := range p.Sources {
 		if s.Count > 0 {
 			fmt.Fprintf(w, "  from    %-14s %4d  %9s  %s\n", s.ID, s.Count, size(s.Bytes), s.URL)
+			for _, key := range s.Keys {
+				fmt.Fprintf(w, "  key     %-14s %s\n", s.ID, key)
+			}
 		}
 	}
 	writeList(w, "changed", p.Changes)

@@ -44,7 +44,8 @@ func resolveRPMCommand(h host) *cli.Command {
 		Usage:     "close a set of RPM requirements on an empty system, as dnf would",
 		ArgsUsage: "NAME…",
 		Description: `NAME is a package, a glob, a NEVRA, a capability or a /path; "-" reads names from
-stdin, one a line. Prints one NEVRA a line.
+stdin, one a line. Prints one NEVRA a line. With --each a NAME without a solution
+is a line with its error, and the exit status is 0.
 
 Examples:
    pgbundle resolve rpm --repo baseos=/srv/baseos --repo appstream=/srv/appstream haproxy
@@ -64,13 +65,20 @@ func runResolveRPM(c *cli.Context, h host) error {
 	if err := reposOf(c, &spec); err != nil {
 		return err
 	}
-	o, err := optionsOf(c, h, spec.WithDefaults(), build.Silent{})
+	spec = spec.WithDefaults()
+	if err := spec.Check(); err != nil {
+		return err
+	}
+	o, err := optionsOf(c, h, spec, &notes{w: h.stderr})
 	if err != nil {
 		return err
 	}
 	closure, err := build.OpenRPMs(c.Context, o)
 	if err != nil {
 		return err
+	}
+	if c.Bool("each") && c.IsSet("why") {
+		return &usageError{"--why is about one closure, and --each makes many", ""}
 	}
 	if c.Bool("each") {
 		return closure.Each(c.Context, names, c.Bool("weak"), runtime.NumCPU(), eachWriter(h.stdout))
@@ -128,7 +136,7 @@ func runResolveWheel(c *cli.Context, h host) error {
 		return err
 	}
 	spec := build.Spec{Arch: c.String("arch"), NodePython: c.String("python"), IndexURL: c.String("index-url")}
-	o, err := optionsOf(c, h, spec.WithDefaults(), build.Silent{})
+	o, err := optionsOf(c, h, spec.WithDefaults(), &notes{w: h.stderr})
 	if err != nil {
 		return err
 	}
@@ -165,7 +173,7 @@ func runResolveCollection(c *cli.Context, h host) error {
 	if err != nil {
 		return err
 	}
-	o, err := optionsOf(c, h, build.Spec{GalaxyURL: c.String("galaxy-url")}.WithDefaults(), build.Silent{})
+	o, err := optionsOf(c, h, build.Spec{GalaxyURL: c.String("galaxy-url")}.WithDefaults(), &notes{w: h.stderr})
 	if err != nil {
 		return err
 	}
@@ -197,7 +205,7 @@ func namesOf(c *cli.Context, h host) ([]string, error) {
 		}
 	}
 	if len(names) == 0 {
-		return nil, &usageError{c.Command.FullName() + " takes at least one name", "pgbundle " + c.Command.FullName() + " --help"}
+		return nil, &usageError{commandPath(c) + " takes at least one name", "pgbundle " + commandPath(c) + " --help"}
 	}
 	return names, nil
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -50,6 +52,9 @@ func runKeygen(c *cli.Context, h host) error {
 		}
 	}
 	password := ""
+	if c.Bool("no-password") && c.IsSet("password-file") {
+		return &usageError{"--no-password and --password-file contradict each other", "pgbundle keygen --help"}
+	}
 	if !c.Bool("no-password") {
 		if password, err = newPassword(c, h); err != nil {
 			return err
@@ -80,8 +85,9 @@ func signCommand(h host) *cli.Command {
 		Usage:     "sign a bundle that was built without a key",
 		ArgsUsage: "BUNDLE",
 		Description: `Puts a minisign signature of the manifest into the archive, in place of one that
-is there. The bundle is written anew beside itself and appears only complete;
-its .sha256 is renewed.
+is there. The bundle is checked first, written anew beside itself and appears
+only complete; its .sha256 is renewed. Of an unpacked bundle only the signature
+file is written.
 
 Examples:
    pgbundle sign --key site.key patroni-airgap-bundle-pg16-etcd3.5.16-rhel9.4-x86_64-full.tar.gz`,
@@ -103,6 +109,9 @@ func runSign(c *cli.Context, h host) error {
 	if err != nil {
 		return err
 	}
+	if err := whole(c.Context, path); err != nil {
+		return err
+	}
 	to := c.String("output")
 	if to == "" {
 		to = path
@@ -111,7 +120,27 @@ func runSign(c *cli.Context, h host) error {
 	if err != nil {
 		return fmt.Errorf("sign %s: %w", path, err)
 	}
-	fmt.Fprintf(h.stdout, "bundle  %s\nsha256  %s\nsigned  by %s\n", to, written.SHA256, key.ID())
+	fmt.Fprintf(h.stdout, "bundle  %s\n", to)
+	if written.SHA256 != "" { // an unpacked bundle has none
+		fmt.Fprintf(h.stdout, "sha256  %s\n", written.SHA256)
+	}
+	fmt.Fprintf(h.stdout, "signed  by %s\n", key.ID())
+	return nil
+}
+
+// whole refuses to sign what is not a bundle any more: a signature over a good
+// manifest would lend its name to damaged files.
+func whole(ctx context.Context, path string) error {
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		return &usageError{path + " is a link: signing would put a file in its place", "pgbundle sign the file that it leads to"}
+	}
+	report, err := bundle.Verify(ctx, path, bundle.VerifyOptions{Jobs: runtime.NumCPU()})
+	if err == nil {
+		err = report.Damage()
+	}
+	if err != nil {
+		return fmt.Errorf("sign %s: %w", path, err)
+	}
 	return nil
 }
 
@@ -154,12 +183,35 @@ func password(c *cli.Context, h host, prompt string) (string, error) {
 		return "", &usageError{"no terminal to ask for the password on", "--password-file FILE"}
 	}
 	fmt.Fprintf(h.stderr, "%s: ", prompt)
-	word, err := term.ReadPassword(int(in.Fd()))
-	fmt.Fprintln(h.stderr)
-	if err != nil && !errors.Is(err, io.EOF) {
+	defer fmt.Fprintln(h.stderr)
+	return readPassword(c.Context, int(in.Fd()))
+}
+
+// readPassword reads a line from a terminal without showing it, until the
+// context ends; then the terminal is as it was before.
+func readPassword(ctx context.Context, fd int) (string, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
 		return "", fmt.Errorf("read password: %w", err)
 	}
-	return string(word), nil
+	type answer struct {
+		word []byte
+		err  error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		word, err := term.ReadPassword(fd)
+		answers <- answer{word, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", errors.Join(ctx.Err(), term.Restore(fd, before))
+	case a := <-answers:
+		if a.err != nil && !errors.Is(a.err, io.EOF) {
+			return "", fmt.Errorf("read password: %w", a.err)
+		}
+		return string(a.word), nil
+	}
 }
 
 // newPassword asks twice, unless a file gives it.

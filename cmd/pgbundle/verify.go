@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -51,7 +52,10 @@ type verification struct {
 	Target  *manifest.Target `json:"target,omitempty"`
 	Checked []manifest.Check `json:"checked,omitempty"`
 	Closure string           `json:"closure,omitempty"` // why it is not closed
+	Notes   []string         `json:"notes,omitempty"`
 	OK      bool             `json:"ok"`
+
+	trusting bool // there was a key to check with
 }
 
 func runVerify(c *cli.Context, h host) error {
@@ -63,7 +67,10 @@ func runVerify(c *cli.Context, h host) error {
 	if err != nil {
 		return err
 	}
-	progress := newProgress(h, c.Bool("quiet"), c.String("log-format"))
+	progress, err := newProgress(h, c.Bool("quiet"), c.String("log-format"))
+	if err != nil {
+		return err
+	}
 	defer closeProgress(progress)
 	total := int64(0)
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
@@ -76,11 +83,14 @@ func runVerify(c *cli.Context, h host) error {
 	if err != nil {
 		return fmt.Errorf("verify %s: %w", path, err)
 	}
-	v := verification{Report: report, Bundle: path}
+	v := verification{Report: report, Bundle: path, trusting: len(trusted) > 0}
 	failure := report.Err()
 	if failure == nil {
 		progress.Stage("prove", 0)
 		failure = v.prove(c)
+	}
+	if err := c.Context.Err(); err != nil {
+		return err
 	}
 	v.OK = failure == nil
 	closeProgress(progress)
@@ -97,20 +107,23 @@ func runVerify(c *cli.Context, h host) error {
 	return nil
 }
 
-// prove resolves again from the opened bundle, whose bytes are proven, and
-// compares with what its manifest says was checked.
+// prove resolves again from the opened bundle, whose bytes are proven. What its
+// manifest says was checked counts for nothing.
 func (v *verification) prove(c *cli.Context) error {
 	b, err := bundle.Open(v.Bundle)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
+	if b.ID() != v.ID {
+		return manifest.Classify(manifest.ErrDamaged, errors.New("another bundle lies there than the one whose bytes were checked"))
+	}
 	m := b.Manifest()
 	v.Target = &m.Lock.Target
 	v.Checked, err = build.Prove(c.Context, build.TreeOf(b), &m.Lock,
 		build.ProveOptions{Now: time.Now(), Jobs: runtime.NumCPU()})
 	if err == nil && !slices.Equal(v.Checked, m.Checked) {
-		err = manifest.Classify(manifest.ErrDamaged, errors.New("the manifest says that something else was checked than this proof finds"))
+		v.Notes = append(v.Notes, "the manifest words what was checked otherwise: another version of pgbundle built it, or somebody edited it")
 	}
 	if err != nil {
 		v.Closure = err.Error()
@@ -134,6 +147,7 @@ func (v *verification) write(w io.Writer) {
 	for _, check := range v.Checked {
 		fmt.Fprintf(w, "proven  %s: %s\n", check.Name, check.Result)
 	}
+	writeList(w, "note", v.Notes)
 	if v.OK {
 		fmt.Fprintln(w, "whole and closed by itself")
 	}
@@ -144,6 +158,8 @@ func (v *verification) authentication() string {
 	switch {
 	case v.Authenticated:
 		return "authenticated: signed by " + v.By
+	case v.Signed && v.trusting:
+		return "not authenticated: its signature is not one that a key of yours made"
 	case v.Signed:
 		return "not authenticated: it is signed, but no key of yours was there to check it with (--pubkey)"
 	default:
@@ -151,15 +167,20 @@ func (v *verification) authentication() string {
 	}
 }
 
+// keyLength is how many characters a minisign public key has in base64.
+const keyLength = 56
+
 // trustedOf reads the keys that are trusted here.
 func trustedOf(given []string) ([]sign.PublicKey, error) {
 	var keys []sign.PublicKey
 	for _, text := range given {
 		data := []byte(text)
-		if content, err := os.ReadFile(text); err == nil {
+		if len(text) != keyLength || !strings.HasPrefix(text, "RW") {
+			content, err := os.ReadFile(text)
+			if err != nil {
+				return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("--pubkey: %w", err))
+			}
 			data = content
-		} else if !errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("read public key: %w", err)
 		}
 		key, err := sign.ParsePublicKey(data)
 		if err != nil {
