@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -311,6 +312,42 @@ func TestFileInTwoForms(t *testing.T) {
 	data := tarballOf(t, "a.b", collection{version: "1.0.0"}, func(f map[string]string) { f["./README.md"] = "->" + runtimeName })
 	if _, err := CheckTarball(bytes.NewReader(data)); err == nil || !strings.Contains(err.Error(), "twice") {
 		t.Errorf("a link beside the file: %v", err)
+	}
+}
+
+// TestSparseMember pins that a few bytes cannot stand for a terabyte.
+func TestSparseMember(t *testing.T) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	// archive/tar writes no sparse files: the record that makes one is put in
+	// where a plain one of its length was.
+	records := map[string]string{"XXX.sparse.major": "1", "XXX.sparse.minor": "0", "XXX.sparse.name": manifestName, "XXX.sparse.realsize": "1099511627776"}
+	body := make([]byte, 512)
+	copy(body, "1\n1099511627776\n0\n")
+	err := w.WriteHeader(&tar.Header{Name: "x", Typeflag: tar.TypeReg, Mode: 0o644, Size: 512, PAXRecords: records})
+	if err == nil {
+		_, err = w.Write(body)
+	}
+	if err := errors.Join(err, w.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	plain, err := gzip.NewReader(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	archive, err := io.ReadAll(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sparse bytes.Buffer
+	z = gzip.NewWriter(&sparse)
+	_, err = z.Write(bytes.ReplaceAll(archive, []byte("XXX.sparse"), []byte("GNU.sparse")))
+	if err := errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := CheckTarball(&sparse); err == nil || !strings.Contains(err.Error(), "is sparse") {
+		t.Errorf("a sparse member: %v", err)
 	}
 }
 

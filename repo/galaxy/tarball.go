@@ -24,9 +24,9 @@ import (
 // Bounds of a collection's tarball, unpacked.
 const (
 	maxMembers   = 100_000
-	maxUnpacked  = 2 << 30
-	maxJSON      = 32 << 20 // bytes of MANIFEST.json and FILES.json
-	maxRuntime   = 8 << 20  // bytes of meta/runtime.yml
+	maxUnpacked  = 512 << 20 // community.general is 20 MB
+	maxJSON      = 32 << 20  // bytes of MANIFEST.json and FILES.json
+	maxRuntime   = 8 << 20   // bytes of meta/runtime.yml
 	manifestName = "MANIFEST.json"
 	filesName    = "FILES.json"
 	runtimeName  = "meta/runtime.yml"
@@ -162,6 +162,12 @@ func (t *tarball) member(h *tar.Header, r io.Reader) error {
 	name := path.Clean(h.Name)
 	if path.IsAbs(h.Name) || name == ".." || strings.HasPrefix(name, "../") || strings.ContainsAny(h.Name, "\\\x00") {
 		return fmt.Errorf("the member %.200q leads outside", h.Name)
+	}
+	for key := range h.PAXRecords {
+		// As long as it says, whatever the archive holds of it: no bound would bind.
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return fmt.Errorf("the member %.200q is sparse", h.Name)
+		}
 	}
 	_, isFile := t.digests[name]
 	_, isLink := t.links[name]
