@@ -68,8 +68,10 @@ func (c *signatureCheck) read(r io.Reader, a manifest.Artifact) error {
 	if err != nil {
 		return fmt.Errorf("check signature of %s from %s: %w", a.Path, source, err)
 	}
-	if got := verified.Package.Name; got != a.Name {
-		return manifest.Classify(manifest.ErrDamaged, fmt.Errorf("check %s: the lock calls it %s, its header %s", a.Path, a.Name, got))
+	// Metadata need not be signed: without this it could pass an older build,
+	// well signed, for the newest.
+	if got, want := verified.Package.NEVRA(), a.Name+"-"+a.Version+"."+a.Arch; got != want {
+		return manifest.Classify(manifest.ErrDamaged, fmt.Errorf("check %s: the lock calls it %s, its header %s", a.Path, want, got))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
