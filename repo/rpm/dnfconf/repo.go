@@ -233,6 +233,10 @@ func checkURL(option, s string) error {
 	if v := unset(s); v != "" {
 		return fmt.Errorf("%s: the variable %s is not set: give it in /etc/dnf/vars or write the value into the file", option, v)
 	}
+	if strings.Contains(s, "#") && strings.Contains(s, "://") {
+		// Not quoted: what follows may be the rest of a password.
+		return fmt.Errorf("%s: the URL holds a #: write %%23 where a password has one", option)
+	}
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
