@@ -188,8 +188,12 @@ func (s *site) again(t *testing.T) {
 	s.remove(t, "other")
 }
 
-// unpack is the first step on site: from here on the network is cut.
+// unpack is the first step on site: from here on the network is cut. That it is
+// cut is tried with the bed itself, which answers in the open.
 func (s *site) unpack(t *testing.T) {
+	reach := []string{"bash", "-c", `exec 3<>"/dev/tcp/${0%:*}/${0#*:}"`, strings.TrimPrefix(s.url, "http://")}
+	s.must(t, command{name: "the bed in the open", args: reach})
+	s.refused(t, command{name: "the bed with the network cut", cut: true, args: reach}, "refused")
 	if out := s.must(t, command{name: "tar xzf", dir: s.work, cut: true, args: []string{"tar", "xzf", s.archive}}); out != "" {
 		t.Errorf("tar says: %s", out)
 	}

@@ -7,8 +7,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export PGBUNDLE_TESTBED=${PGBUNDLE_TESTBED:-$PWD/.testbed}
-mkdir -p "$PGBUNDLE_TESTBED/tmp"
+mkdir -p "$PGBUNDLE_TESTBED"
+exec 9>"$PGBUNDLE_TESTBED/lock"
+flock 9 # one run at a time, so that what lies in tmp is of a run that was killed
+rm -rf "$PGBUNDLE_TESTBED/tmp"
+mkdir "$PGBUNDLE_TESTBED/tmp"
 scripts/testbed/host.sh
 make --no-print-directory build
-PYTHONPATH=scripts/testbed /usr/bin/python3 -B -m bed prepare --dir "$PGBUNDLE_TESTBED" --pg "${PG_VER:-16}" >"$PGBUNDLE_TESTBED/bed.json"
+PYTHONPATH=scripts/testbed /usr/bin/python3 -B -m bed prepare --dir "$PGBUNDLE_TESTBED" >"$PGBUNDLE_TESTBED/bed.json"
 TMPDIR=$PGBUNDLE_TESTBED/tmp go test -tags e2e -count 1 -timeout 30m -v ./e2e

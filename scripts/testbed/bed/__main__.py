@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -55,6 +56,7 @@ class Bed:
         convert.convert_all(rules, out / "delta", list((debs / "delta").glob("*.deb")))
         image.make(base, rules.words, out / "base", out / "work/image", rules.attrs)
         postgres.make(self.major, build / "tree", out / "delta", out / "work/postgres", rules.attrs)
+        shutil.rmtree(out / "work")
 
     def _repositories(self, rpms: Path, keys: Path, out: Path) -> None:
         files = {"baseos": sorted((rpms / "base").glob("*.rpm")), "appstream": sorted((rpms / "delta").glob("*.rpm"))}

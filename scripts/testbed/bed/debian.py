@@ -2,6 +2,7 @@
 
 import glob
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -74,6 +75,7 @@ def fetch(out: Path, base: Path, delta: list[str]) -> None:
         deb.rename(out / "delta" / deb.name)
     (out / "base").mkdir()
     subprocess.run([*apt, "download", *_installed(base)], check=True, cwd=out / "base")
+    shutil.rmtree(out / "apt")
 
 
 def _private_apt(state: Path, base: Path) -> list[str]:
