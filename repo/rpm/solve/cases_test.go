@@ -122,6 +122,10 @@ var smallCases = []smallCase{
 	{"recommendation for another architecture", "a-1-1.x86_64; recommends: b\n b-1-1.i686\n b-1-1.x86_64", "weak: a", "a-1-1.x86_64 b-1-1.x86_64"},
 	{"supplement of another architecture", "a; requires: b(i)\n b-1-1.i686; provides: b(i)\n b-1-1.x86_64; supplements: a", "weak: a", "a b-1-1.i686 b-1-1.x86_64"},
 
+	{"recommendations in the order of use", "a; recommends: b, c\n b; conflicts: x\n c-2-1.noarch; requires: x\n c-1-1.noarch\n d; provides: x", "weak: a", "a c-2-1.noarch d"},
+	{"recommendations in the order of the alphabet", "a; recommends: c, b\n b; conflicts: x\n c; requires: x\n d; provides: x", "weak: a", "a b"},
+	{"plain recommendations before rich ones", "a; recommends: (c and d), b\n b; conflicts: x\n c; requires: x\n d; provides: x", "weak: a", "a b"},
+
 	// Minimising
 	{"needless choice", "a; requires: x, p\n b; provides: x\n c; provides: x\n p; requires: q\n q; requires: (c or d), (c if p)\n d", "a", "a c p q"},
 	{"recommended instead", "a; requires: x, p\n b; provides: x\n c; provides: x\n p; requires: (y or z)\n y; recommends: c\n z", "a", "a c p y"},

@@ -37,11 +37,13 @@ type Solver struct {
 	info   []info
 	weakly []rpm.ID // installable packages with Supplements or Enhances, ascending
 
-	compiled []atomic.Pointer[compiled]
-	traits   []atomic.Pointer[traits]
-	searches sync.Pool
+	compiled   []atomic.Pointer[compiled]
+	traits     []atomic.Pointer[traits]
+	wishOrders []atomic.Pointer[[]int]
+	searches   sync.Pool
 
 	obsoleters func() map[rpm.Str][]rpm.ID // by name: who obsoletes some version of it
+	uses       func() []uses               // by repository
 	libraries  func() map[string][]string  // by stem: what there is of a shared library
 }
 
@@ -69,12 +71,14 @@ var installOnly = []string{
 func NewSolver(pool *rpm.Pool) *Solver {
 	n := pool.Len()
 	s := &Solver{
-		pool:     pool,
-		info:     make([]info, n),
-		compiled: make([]atomic.Pointer[compiled], n),
-		traits:   make([]atomic.Pointer[traits], n),
+		pool:       pool,
+		info:       make([]info, n),
+		compiled:   make([]atomic.Pointer[compiled], n),
+		traits:     make([]atomic.Pointer[traits], n),
+		wishOrders: make([]atomic.Pointer[[]int], n),
 	}
 	s.obsoleters = sync.OnceValue(s.indexObsoleters)
+	s.uses = sync.OnceValue(s.countUses)
 	s.libraries = sync.OnceValue(s.indexLibraries)
 	s.searches.New = func() any { return newSearch(s) }
 	for id := rpm.System; int(id) < n; id++ {

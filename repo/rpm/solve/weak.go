@@ -211,7 +211,8 @@ func (x *search) installSupplementing(level int32, ids []rpm.ID) (int32, bool) {
 }
 
 // installRecommended walks the first decisions, so many as were there before
-// this phase, and decides one of the best candidates of each Recommends.
+// this phase, and decides one of the best candidates of each Recommends, see
+// wishOrder.
 func (x *search) installRecommended(level int32, decided int) int32 {
 	notBest := func(p rpm.ID) bool { return !x.best.has(p) }
 	for n := 0; n < decided; n++ {
@@ -219,7 +220,7 @@ func (x *search) installRecommended(level int32, decided int) int32 {
 		if id < 0 {
 			continue
 		}
-		for i := range x.of(rpm.ID(id)).recommends {
+		for _, i := range x.wishOrder(rpm.ID(id)) {
 			x.open2 = x.unmet(x.open2[:0], &x.of(rpm.ID(id)).recommends[i], notBest)
 			if len(x.open2) == 0 {
 				continue
