@@ -149,7 +149,8 @@ func valid(pool *rpm.Pool, packages []rpm.ID) error {
 			}
 		}
 		for _, d := range pkg.Conflicts {
-			if depHolds(pool, d, in, id) && depHolds(pool, d, in, 0) {
+			// What a rich conflict says of the package that has it is forgiven.
+			if (!isComplex(pool, d) || !mentions(pool, d, id)) && depHolds(pool, d, in, id) {
 				return fmt.Errorf("%s conflicts with %s", pool.NEVRA(id), pool.DepString(d))
 			}
 		}
@@ -169,6 +170,14 @@ func valid(pool *rpm.Pool, packages []rpm.ID) error {
 		}
 	}
 	return nil
+}
+
+// mentions reports whether a package provides a part of a dependency.
+func mentions(pool *rpm.Pool, d rpm.Dep, id rpm.ID) bool {
+	if r, ok := pool.RelOf(d); ok && r.Op.IsRich() && r.Op != rpm.OpWith && r.Op != rpm.OpWithout {
+		return mentions(pool, r.Name, id) || mentions(pool, r.EVR, id)
+	}
+	return slices.Contains(pool.Providers(d), id)
 }
 
 // depHolds tests a dependency by the meaning of its words. A package that is not
