@@ -31,10 +31,7 @@ func Prove(ctx context.Context, tree Tree, lock *manifest.Lock, o ProveOptions) 
 	var checks []manifest.Check
 	var errs []error
 	for _, prove := range []func(context.Context, Tree, *manifest.Lock, ProveOptions) (manifest.Check, error){
-		func(ctx context.Context, t Tree, l *manifest.Lock, o ProveOptions) (manifest.Check, error) {
-			return proveSignatures(ctx, t, l, o)
-		},
-		proveRPMs, proveWheels(manifest.Control), proveWheels(manifest.TargetNode), proveCollections, proveRelease, proveProgram,
+		proveSignatures, proveRPMs, proveWheels(manifest.Control), proveWheels(manifest.TargetNode), proveCollections, proveRelease, proveProgram,
 	} {
 		check, err := prove(ctx, tree, lock, o)
 		if ctx.Err() != nil {

@@ -85,7 +85,7 @@ func (c *signatureCheck) read(r io.Reader, a manifest.Artifact) error {
 }
 
 // proveSignatures checks every package of the bundle with the keys of its lock.
-func proveSignatures(ctx context.Context, tree repo.Tree, lock *manifest.Lock, o ProveOptions) (manifest.Check, error) {
+func proveSignatures(ctx context.Context, tree Tree, lock *manifest.Lock, o ProveOptions) (manifest.Check, error) {
 	c, err := newSignatureCheck(lock, o.Now)
 	if err != nil {
 		return manifest.Check{}, err
