@@ -1,0 +1,20 @@
+//go:build !linux
+
+package node
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// Nodes are Linux machines; elsewhere pgbundle only builds and reads bundles.
+var errNotLinux = errors.New("a bundle is installed on Linux only")
+
+func dieWithParent() *syscall.SysProcAttr { return nil }
+func exitStatus(err *exec.ExitError) int  { return err.ExitCode() }
+func lockFolder(*os.File) error           { return errNotLinux }
+func syncFileSystem(*os.File) error       { return errNotLinux }
+func exchange(string, string) error       { return errNotLinux }
+func startWriteback(*os.File)             {}
