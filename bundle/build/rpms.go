@@ -24,12 +24,14 @@ type RPMs struct {
 	solver  *solve.Solver
 	sources map[rpm.RepoID]manifest.Source
 	loaded  []*repomd.Repository
+	files   map[string]bool // paths and globs that the file lists were read for
 	clock   *newest
 }
 
 // OpenRPMs loads the repositories of the options for the target: repomd.xml,
 // whose signature is checked where the repository wants that, primary and
-// modules. File lists are read when a closure asks for a path that primary lacks.
+// modules. File lists are read when a request or a closure asks for a path that
+// primary lacks.
 func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	if len(o.Sources.Repos) == 0 {
 		return nil, manifest.Classify(manifest.ErrUsage, errors.New("no repository is given: name a set with --repos or one with --repo ID=URL"))
@@ -72,28 +74,6 @@ func loadRPMs(ctx context.Context, inputs []repomd.Input, arch string) (*RPMs, e
 func (r *RPMs) prepare() {
 	r.pool.Prepare(r.arch)
 	r.solver = solve.NewSolver(r.pool)
-}
-
-// loadFiles reads the file lists, after which every path has its owners.
-func (r *RPMs) loadFiles(ctx context.Context) error {
-	if err := repomd.LoadFiles(ctx, r.pool, r.loaded); err != nil {
-		return err
-	}
-	r.prepare()
-	return nil
-}
-
-// solve answers one job, a second time with file lists when the first asked
-// for a path that only they have.
-func (r *RPMs) solve(ctx context.Context, job solve.Job) (*solve.Result, error) {
-	res, err := r.solver.Solve(ctx, job)
-	if len(r.pool.NeedFiles()) == 0 || ctx.Err() != nil {
-		return res, err
-	}
-	if err := r.loadFiles(ctx); err != nil {
-		return nil, err
-	}
-	return r.solver.Solve(ctx, job)
 }
 
 // input is a repository as it is loaded, and as it stands in a lock.
@@ -164,8 +144,8 @@ func (r *RPMs) resolved(id rpm.ID, by []solve.Link) Resolved {
 // Each solves every name apart and hands on the answers in the order of the
 // names, while later ones are still being solved on the other core.
 func (r *RPMs) Each(ctx context.Context, names []string, weak bool, jobs int, use func(name string, packages []string, err error) error) error {
-	if len(r.pool.NamedPaths()) > 0 {
-		if err := r.loadFiles(ctx); err != nil {
+	if paths := r.unlisted(names); len(paths) > 0 || len(r.pool.NamedPaths()) > 0 {
+		if err := r.loadFiles(ctx, paths); err != nil {
 			return err
 		}
 	}

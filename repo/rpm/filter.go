@@ -1,10 +1,5 @@
 package rpm
 
-import (
-	"path"
-	"strings"
-)
-
 // Filter hides packages of a repository as dnf's includepkgs and excludepkgs
 // do: with include patterns all that match none of them, then all that match an
 // exclude pattern. A pattern is a glob over name, name.arch or any longer part of
@@ -57,18 +52,3 @@ func matchesAny(patterns, forms []string) bool {
 	}
 	return false
 }
-
-// Match reports whether a glob in the shell's sense (`*`, `?`, `[a-z]`, `[!x]`)
-// matches a whole name. A pattern that is no glob matches itself.
-func Match(pattern, name string) bool {
-	if !IsGlob(pattern) {
-		return pattern == name
-	}
-	// path.Match spells negation [^x], and its * stops at a slash.
-	pattern = strings.ReplaceAll(strings.ReplaceAll(pattern, "[!", "[^"), "/", "\x00")
-	ok, err := path.Match(pattern, strings.ReplaceAll(name, "/", "\x00"))
-	return err == nil && ok
-}
-
-// IsGlob reports whether a text has a glob's characters.
-func IsGlob(s string) bool { return strings.ContainsAny(s, "*?[") }

@@ -12,12 +12,22 @@ import (
 
 // LoadFiles reads the file lists of repositories and gives the packages of the
 // pool the paths that dependencies name and primary does not list, see
-// rpm.Pool.NeedFiles. A repository without file lists has no such path. The pool
-// is left to be prepared again.
-func LoadFiles(ctx context.Context, pool *rpm.Pool, repos []*Repository) error {
+// rpm.Pool.NeedFiles, and those that are asked for: paths, or globs in the sense
+// of rpm.Match. A repository without file lists has no such path. The pool is
+// left to be prepared again.
+func LoadFiles(ctx context.Context, pool *rpm.Pool, repos []*Repository, asked ...string) error {
 	named := make(map[string]bool)
 	for _, s := range pool.NamedPaths() {
 		named[pool.String(s)] = true
+	}
+	var globs []string
+	for _, path := range asked {
+		if rpm.IsGlob(path) {
+			globs = append(globs, path)
+			continue
+		}
+		pool.InternString(path) // so that packages are found by it
+		named[path] = true
 	}
 	var errs []error
 	for _, r := range repos {
@@ -25,7 +35,7 @@ func LoadFiles(ctx context.Context, pool *rpm.Pool, repos []*Repository) error {
 		if !ok {
 			continue
 		}
-		if err := r.loadFiles(ctx, newOwners(pool, r, named), d); err != nil {
+		if err := r.loadFiles(ctx, newOwners(pool, r, named, globs), d); err != nil {
 			errs = append(errs, fmt.Errorf("read filelists of %s: %w", r.Name, err))
 		}
 	}
@@ -64,6 +74,7 @@ func (r *Repository) loadFiles(ctx context.Context, o *owners, d *Data) error {
 type owners struct {
 	pool     *rpm.Pool
 	named    map[string]bool
+	globs    []string
 	repo     *Repository
 	expected rpm.ID            // file lists follow the order of primary
 	bySum    map[string]rpm.ID // made when they do not
@@ -71,8 +82,8 @@ type owners struct {
 	finished int               // packages that ended
 }
 
-func newOwners(pool *rpm.Pool, r *Repository, named map[string]bool) *owners {
-	return &owners{pool: pool, named: named, repo: r, expected: r.First}
+func newOwners(pool *rpm.Pool, r *Repository, named map[string]bool, globs []string) *owners {
+	return &owners{pool: pool, named: named, globs: globs, repo: r, expected: r.First}
 }
 
 // start begins the list of a package, by its checksum.
@@ -96,9 +107,18 @@ func (o *owners) start(pkgid []byte) {
 }
 
 func (o *owners) path(path []byte) {
-	if o.id != 0 && o.named[string(path)] {
+	if o.id != 0 && (o.named[string(path)] || o.fitsGlob(path)) {
 		o.pool.AddFile(o.id, path)
 	}
+}
+
+func (o *owners) fitsGlob(path []byte) bool {
+	for _, g := range o.globs {
+		if rpm.Match(g, string(path)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (o *owners) end() {

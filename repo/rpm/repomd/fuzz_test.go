@@ -79,7 +79,7 @@ func FuzzFilelists(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := newOwners(pool, repos[0], map[string]bool{"/usr/libexec/tool": true, "/usr/share/doc/a": true})
+			o := newOwners(pool, repos[0], map[string]bool{"/usr/libexec/tool": true, "/usr/share/doc/a": true}, nil)
 			err = parse(o)
 			return pool, err
 		}

@@ -264,6 +264,31 @@ func TestLoadFiles(t *testing.T) {
 	}
 }
 
+// TestLoadFilesAskedFor finds the owners of paths that no dependency names.
+func TestLoadFilesAskedFor(t *testing.T) {
+	for asked, owner := range map[string]string{"/usr/share/doc/a": "a-1.0-1.el9.x86_64", "/usr/sh*/a": "a-1.0-1.el9.x86_64", "/usr/share/doc/b": "", "*/b?": ""} {
+		pool, repos, err := loadOne(newMemory())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := LoadFiles(context.Background(), pool, repos, asked); err != nil {
+			t.Fatal(err)
+		}
+		pool.Prepare("x86_64")
+		got := ""
+		for id := repos[0].First; int(id) < pool.Len(); id++ {
+			for _, path := range pool.FilesOf(id) {
+				if rpm.Match(asked, path) {
+					got += pool.NEVRA(id)
+				}
+			}
+		}
+		if got != owner {
+			t.Errorf("%s belongs to %q, want %q", asked, got, owner)
+		}
+	}
+}
+
 func TestLoadFilesMissing(t *testing.T) {
 	m := newMemory()
 	delete(m, "repodata/filelists.xml")

@@ -15,7 +15,7 @@ func (s *Solver) matchCapability(request string) []rpm.ID {
 	var ids []rpm.ID
 	str := s.pool.Lookup(name)
 	switch {
-	case want == nil && isGlob(name):
+	case want == nil && rpm.IsGlob(name):
 		ids = s.matchProvides(name)
 	case str != 0:
 		ids = keep(slices.Clone(s.pool.Providers(rpm.Dep(str))), s.visible)
@@ -23,7 +23,7 @@ func (s *Solver) matchCapability(request string) []rpm.ID {
 	switch {
 	case want != nil:
 		return keep(ids, func(id rpm.ID) bool { return s.provides(id, str, want) })
-	case len(ids) == 0 && isPath(name):
+	case len(ids) == 0 && IsPath(name):
 		return s.matchPaths(name)
 	}
 	return ids
@@ -31,12 +31,12 @@ func (s *Solver) matchCapability(request string) []rpm.ID {
 
 // matchPaths returns the visible packages that own a path, or one that fits a
 // pattern. Only paths of the loaded metadata are known: one that is not in
-// primary must be interned before the file lists are loaded.
+// primary must be asked for when the file lists are loaded (repomd.LoadFiles).
 func (s *Solver) matchPaths(pattern string) []rpm.ID {
 	var ids []rpm.ID
 	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
 		if s.visible(id) && slices.ContainsFunc(s.pool.FilesOf(id), func(path string) bool {
-			return matchGlob(pattern, path)
+			return rpm.Match(pattern, path)
 		}) {
 			ids = append(ids, id)
 		}
@@ -48,7 +48,7 @@ func (s *Solver) matchProvides(pattern string) []rpm.ID {
 	var ids []rpm.ID
 	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
 		if s.visible(id) && slices.ContainsFunc(s.pool.Package(id).Provides, func(d rpm.Dep) bool {
-			return matchGlob(pattern, s.pool.String(s.nameOf(d)))
+			return rpm.Match(pattern, s.pool.String(s.nameOf(d)))
 		}) {
 			ids = append(ids, id)
 		}
@@ -135,66 +135,6 @@ func compareLoosely(a, b string) int {
 	return rpm.CompareEVR(a, b)
 }
 
-func isPath(s string) bool { return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "*/") }
-
-func isGlob(s string) bool { return strings.ContainsAny(s, "*?[") }
-
-// matchGlob matches shell patterns as fnmatch(3) without flags: * ? [a-z] [!a-z]
-// and a backslash before what is meant as it stands.
-func matchGlob(pattern, s string) bool {
-	retryPattern, retryText := "", ""
-	star := false
-	for len(s) > 0 {
-		if strings.HasPrefix(pattern, "*") {
-			pattern = pattern[1:]
-			retryPattern, retryText, star = pattern, s, true
-			continue
-		}
-		if rest, ok := matchOne(pattern, s[0]); ok {
-			pattern, s = rest, s[1:]
-			continue
-		}
-		if !star {
-			return false
-		}
-		retryText = retryText[1:]
-		pattern, s = retryPattern, retryText
-	}
-	return strings.Trim(pattern, "*") == ""
-}
-
-// matchOne matches one byte with the head of a pattern and returns its tail.
-func matchOne(pattern string, c byte) (tail string, ok bool) {
-	switch {
-	case pattern == "":
-		return "", false
-	case pattern[0] == '?':
-		return pattern[1:], true
-	case pattern[0] == '[':
-		if set, tail, closed := strings.Cut(pattern[1:], "]"); closed && set != "" {
-			return tail, inSet(set, c)
-		}
-	case pattern[0] == '\\' && len(pattern) > 1:
-		pattern = pattern[1:]
-	}
-	return pattern[1:], pattern[0] == c
-}
-
-// inSet reports whether a byte is in the inside of a bracket expression.
-func inSet(set string, c byte) bool {
-	negated := set[0] == '!' || set[0] == '^'
-	if negated {
-		set = set[1:]
-	}
-	found := false
-	for len(set) > 0 {
-		if len(set) > 2 && set[1] == '-' {
-			found = found || set[0] <= c && c <= set[2]
-			set = set[3:]
-			continue
-		}
-		found = found || set[0] == c
-		set = set[1:]
-	}
-	return found != negated
-}
+// IsPath reports whether a request means a path, which file lists answer: it is
+// one, or a glob over them.
+func IsPath(s string) bool { return strings.HasPrefix(s, "/") || strings.HasPrefix(s, "*/") }

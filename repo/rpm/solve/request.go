@@ -94,11 +94,11 @@ func (s *Solver) readPin(pin string) ([]rpm.ID, *Problem) {
 func (s *Solver) jobsOf(request string) []job {
 	if f, ids := s.matchForms(request); len(ids) > 0 {
 		switch {
-		case isGlob(f.arch):
+		case rpm.IsGlob(f.arch):
 			return s.split(request, ids, true, func(id rpm.ID) uint64 {
 				return uint64(s.info[id].name)<<32 | uint64(s.info[id].arch)
 			})
-		case isGlob(request):
+		case rpm.IsGlob(request):
 			return s.split(request, ids, f.justName(), func(id rpm.ID) uint64 { return uint64(s.info[id].name) })
 		case f.justName():
 			ids = s.withObsoleters(ids)
@@ -109,7 +109,7 @@ func (s *Solver) jobsOf(request string) []job {
 	switch {
 	case len(ids) == 0:
 		return nil
-	case isGlob(request) && !isPath(request):
+	case rpm.IsGlob(request) && !IsPath(request):
 		return s.split(request, ids, false, func(id rpm.ID) uint64 { return uint64(s.info[id].name) })
 	}
 	return []job{{request, ids}}
@@ -251,12 +251,12 @@ func (s *Solver) matchForms(request string) (nameForm, []rpm.ID) {
 
 func (s *Solver) matchForm(f *nameForm) []rpm.ID {
 	fits := func(id rpm.ID) bool { return s.visible(id) && s.fits(id, f) }
-	if !isGlob(f.name) {
+	if !rpm.IsGlob(f.name) {
 		return keep(slices.Clone(s.pool.ByName(s.pool.Lookup(f.name))), fits)
 	}
 	var ids []rpm.ID
 	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
-		if matchGlob(f.name, s.pool.String(s.info[id].name)) && fits(id) {
+		if rpm.Match(f.name, s.pool.String(s.info[id].name)) && fits(id) {
 			ids = append(ids, id)
 		}
 	}
@@ -273,8 +273,8 @@ func (s *Solver) fits(id rpm.ID, f *nameForm) bool {
 }
 
 func fitsPart(pattern, part string, compare func(a, b string) int) bool {
-	if isGlob(pattern) {
-		return matchGlob(pattern, part)
+	if rpm.IsGlob(pattern) {
+		return rpm.Match(pattern, part)
 	}
 	return pattern == "" || compare(pattern, part) == 0
 }

@@ -178,23 +178,6 @@ func TestRequestForms(t *testing.T) {
 	}
 }
 
-func TestMatchGlob(t *testing.T) {
-	for _, test := range []struct {
-		pattern, text string
-		want          bool
-	}{
-		{"*", "", true}, {"*", "abc", true}, {"a*c", "abbc", true}, {"a*c", "ab", false},
-		{"a?c", "abc", true}, {"a?c", "ac", false}, {"[a-c]x", "bx", true}, {"[a-c]x", "dx", false},
-		{"[!a-c]x", "dx", true}, {"[^a]x", "ax", false}, {`\*`, "*", true}, {`\*`, "a", false},
-		{"[", "[", true}, {"a**b", "ab", true}, {"*/x", "/a/b/x", true}, {"", "", true}, {"", "a", false},
-		{"[]", "a", false}, {"a[-]", "a-", true},
-	} {
-		if got := matchGlob(test.pattern, test.text); got != test.want {
-			t.Errorf("%q on %q: %v", test.pattern, test.text, got)
-		}
-	}
-}
-
 func TestRuleOrder(t *testing.T) {
 	want := [][]lit{{-9, -3}, {-9, -3, -2, 4}, {-9}, {-9, 2}, {-9, 2, 3}, {-9, 2, 3, 4}, {-9, 2, 4}, {-8}, {-8, 1}}
 	got := slices.Clone(want)

@@ -16,7 +16,7 @@ const maxSuggestions = 3
 func (s *Solver) unknown(request string, g *goal) *Problem {
 	r := &Reason{Kind: NoMatch, Request: request}
 	name := request
-	if f, ok := readNA(request); ok && !isGlob(request) && len(s.pool.ByName(s.pool.Lookup(f.name))) > 0 {
+	if f, ok := readNA(request); ok && !rpm.IsGlob(request) && len(s.pool.ByName(s.pool.Lookup(f.name))) > 0 {
 		name = f.name
 	}
 	r.Packages = slices.Clone(s.pool.ByName(s.pool.Lookup(name)))
@@ -28,7 +28,7 @@ func (s *Solver) unknown(request string, g *goal) *Problem {
 		} else if arches := s.archesOf(r.Packages); len(arches) > 0 {
 			r.Hints = append(r.Hints, fmt.Sprintf("there is %s for %s", name, strings.Join(arches, ", ")))
 		}
-	case !isGlob(request) && !isPath(request):
+	case !rpm.IsGlob(request) && !IsPath(request):
 		if near := s.nearNames(request); len(near) > 0 {
 			r.Hints = append(r.Hints, "did you mean "+strings.Join(near, ", ")+"?")
 		}
