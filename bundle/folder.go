@@ -118,7 +118,7 @@ func verifyRoot(ctx context.Context, root *os.Root, opts VerifyOptions) (*Report
 		report.Incomplete = manifestUnread
 		return report, ctx.Err()
 	}
-	report.ID = manifest.BundleID(raw)
+	report.raw, report.ID = raw, manifest.BundleID(raw)
 	signature, err := readInside(root, manifest.SignatureName, sign.MaxSignature)
 	if report.Signed = !errors.Is(err, fs.ErrNotExist); report.Signed && err != nil {
 		status, err := folderReason(err)
@@ -143,7 +143,7 @@ func verifyRoot(ctx context.Context, root *os.Root, opts VerifyOptions) (*Report
 		report.Incomplete = manifestUnread
 		return report, ctx.Err()
 	}
-	v := &folderVerifier{root: root, members: l.members, progress: opts.Progress}
+	v := &folderVerifier{root: root, members: l.members, progress: opts.Progress, placer: placerOf(m, opts)}
 	found, err := v.run(ctx, opts.Jobs)
 	if err != nil {
 		return nil, fmt.Errorf("verify bundle: %w", err)
@@ -156,6 +156,7 @@ func verifyRoot(ctx context.Context, root *os.Root, opts VerifyOptions) (*Report
 type folderVerifier struct {
 	root    *os.Root
 	members []member
+	placer  placer
 
 	mu       sync.Mutex // holds progress
 	progress func(n int64)
@@ -172,10 +173,11 @@ func (v *folderVerifier) run(ctx context.Context, jobs int) ([]Finding, error) {
 		group.Go(func() error {
 			buffer := make([]byte, 1<<20)
 			for i := next.Add(1) - 1; i < int64(len(v.members)); i = next.Add(1) - 1 {
-				found[i] = v.file(inner, v.members[i], buffer)
-				if err := inner.Err(); err != nil {
+				findings, err := v.file(inner, v.members[i], buffer)
+				if err != nil {
 					return err
 				}
+				found[i] = findings
 			}
 			return nil
 		})
@@ -187,12 +189,13 @@ func (v *folderVerifier) run(ctx context.Context, jobs int) ([]Finding, error) {
 	return append(all, v.others(ctx)...), ctx.Err()
 }
 
-// file checks one file that must be there: type, size, mode and digest.
-func (v *folderVerifier) file(ctx context.Context, m member, buffer []byte) []Finding {
+// file checks one file that must be there: type, size, mode and digest. Its
+// bytes go to their place meanwhile. The error is for what ends the run.
+func (v *folderVerifier) file(ctx context.Context, m member, buffer []byte) ([]Finding, error) {
 	f, info, err := openRegularInside(v.root, m.path)
 	if err != nil {
 		status, err := folderReason(err)
-		return []Finding{{status, m.path, trimName(err)}}
+		return []Finding{{status, m.path, trimName(err)}}, nil
 	}
 	defer f.Close()
 	var found []Finding
@@ -200,27 +203,48 @@ func (v *folderVerifier) file(ctx context.Context, m member, buffer []byte) []Fi
 		found = append(found, Finding{Mode, m.path, detail})
 	}
 	if m.sha256 == "" {
-		return found // the signature: checked before
+		return found, nil // the signature: checked before
 	}
 	if info.Size() != m.size {
-		return append(found, Finding{Damaged, m.path, fmt.Sprintf("%d bytes where the manifest says %d", info.Size(), m.size)})
+		return append(found, Finding{Damaged, m.path, fmt.Sprintf("%d bytes where the manifest says %d", info.Size(), m.size)}), nil
+	}
+	place, err := v.placer.open(m.path)
+	if err != nil {
+		return nil, err
 	}
 	digest := sha256.New()
-	for ctx.Err() == nil {
-		n, err := f.Read(buffer)
-		digest.Write(buffer[:n])
-		v.count(int64(n))
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return append(found, Finding{Unreadable, m.path, err.Error()})
-		}
+	err = v.read(ctx, io.LimitReader(f, m.size), buffer, func(data []byte) error {
+		digest.Write(data)
+		return place.write(data)
+	})
+	if err := errors.Join(place.close(), ctx.Err()); err != nil {
+		return nil, err
+	}
+	if err != nil {
+		return append(found, Finding{Unreadable, m.path, err.Error()}), nil
 	}
 	if !sameDigest(digest.Sum(nil), m.sha256) {
 		found = append(found, Finding{Damaged, m.path, "its sha256 is not the manifest's"})
 	}
-	return found
+	return found, nil
+}
+
+// read gives what r reads to take, one buffer at a time.
+func (v *folderVerifier) read(ctx context.Context, r io.Reader, buffer []byte, take func(data []byte) error) error {
+	for ctx.Err() == nil {
+		n, err := r.Read(buffer)
+		if err := take(buffer[:n]); err != nil {
+			return err
+		}
+		v.count(int64(n))
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
 }
 
 // wrongMode says how the mode of an unpacked file differs from the manifest's.

@@ -36,12 +36,36 @@ type Bundle struct {
 // that an archive is as long as its manifest says; it proves neither (see
 // Verify). An error about what is in it is of class manifest.ErrDamaged.
 func Open(path string) (*Bundle, error) {
+	return open(path, anybody)
+}
+
+// OpenTrusted is Open for a bundle that is about to be used: no parser sees its
+// manifest before the signature over it was checked. With trusted keys a bundle
+// that none of them signed is refused, with an error of class
+// manifest.ErrSignature. The report says who signed it; nothing else in it is
+// proven yet.
+func OpenTrusted(path string, keys []sign.PublicKey) (*Bundle, *Report, error) {
+	report := &Report{Findings: []Finding{}}
+	b, err := open(path, func(raw, signature []byte, signed bool) error {
+		report.raw, report.ID, report.Signed = raw, manifest.BundleID(raw), signed
+		report.authenticate(raw, signature, keys)
+		return report.Err()
+	})
+	return b, report, err
+}
+
+// An authenticator is asked whether a bundle may be looked into.
+type authenticator func(raw, signature []byte, signed bool) error
+
+func anybody([]byte, []byte, bool) error { return nil }
+
+func open(path string, authentic authenticator) (*Bundle, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("open bundle: %w", err)
 	}
 	if info.IsDir() {
-		return openFolder(path)
+		return openFolder(path, authentic)
 	}
 	f, err := openRegular(path)
 	if err != nil {
@@ -52,7 +76,7 @@ func Open(path string) (*Bundle, error) {
 		f.Close()
 		return nil, fmt.Errorf("open bundle: %w", err)
 	}
-	b, err := New(f, info.Size())
+	b, err := newArchive(f, info.Size(), authentic)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("open bundle %s: %w", path, err)
@@ -75,12 +99,19 @@ func openRegular(path string) (*os.File, error) {
 
 // New opens an archive of size bytes that r reads.
 func New(r io.ReaderAt, size int64) (*Bundle, error) {
+	return newArchive(r, size, anybody)
+}
+
+func newArchive(r io.ReaderAt, size int64, authentic authenticator) (*Bundle, error) {
 	h, err := readHead(r, size)
 	if err != nil {
 		return nil, manifest.Classify(manifest.ErrDamaged, err)
 	}
 	if h.signatureErr != nil {
 		return nil, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("%s: %w", manifest.SignatureName, h.signatureErr))
+	}
+	if err := authentic(h.raw, h.signature, h.signed); err != nil {
+		return nil, err
 	}
 	m, l, err := h.parse(size)
 	if err != nil {
@@ -237,13 +268,13 @@ func (p *payloadReader) next() error {
 }
 
 // openFolder opens an unpacked bundle.
-func openFolder(path string) (*Bundle, error) {
+func openFolder(path string, authentic authenticator) (*Bundle, error) {
 	path = innerFolder(path)
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, fmt.Errorf("open bundle: %w", err)
 	}
-	b, err := newFolder(root)
+	b, err := newFolder(root, authentic)
 	if err != nil {
 		root.Close()
 		return nil, fmt.Errorf("open bundle %s: %w", path, err)
@@ -267,16 +298,17 @@ func isFolder(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-func newFolder(root *os.Root) (*Bundle, error) {
+func newFolder(root *os.Root, authentic authenticator) (*Bundle, error) {
 	raw, err := readInside(root, manifest.ManifestName, manifest.MaxYAML)
 	if err != nil {
 		return nil, err
 	}
 	signature, err := readInside(root, manifest.SignatureName, sign.MaxSignature)
-	if errors.Is(err, fs.ErrNotExist) {
-		signature, err = nil, nil
+	signed := !errors.Is(err, fs.ErrNotExist)
+	if signed && err != nil {
+		return nil, err
 	}
-	if err != nil {
+	if err := authentic(raw, signature, signed); err != nil {
 		return nil, err
 	}
 	m, err := manifest.ParseManifest(raw)

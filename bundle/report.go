@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"pgbundle/manifest"
@@ -39,6 +40,13 @@ type VerifyOptions struct {
 	// Progress is told of n more bytes checked, never from two goroutines at
 	// once; nil: nobody.
 	Progress func(n int64)
+	// Place, when it is not nil, is asked for each file that the manifest lists
+	// where its bytes go while they are checked: what is placed is what was
+	// proven, not what is read later. It returns nil for a file that is not
+	// wanted, and is called from several goroutines. Its error, and that of a
+	// Write or Close, ends Verify. The bytes of a file with a finding were
+	// placed in part or wrongly.
+	Place func(f manifest.File) (io.WriteCloser, error)
 }
 
 // A Report is all that Verify found.
@@ -55,8 +63,13 @@ type Report struct {
 	// everything was.
 	Incomplete string `json:"incomplete,omitempty"`
 
+	raw      []byte
 	manifest *manifest.Manifest
 }
+
+// RawManifest returns the bytes of the manifest that everything was compared
+// with. They must not be changed.
+func (r *Report) RawManifest() []byte { return r.raw }
 
 // Manifest returns the manifest that everything was compared with, nil when it
 // could not be read. It must not be changed.

@@ -65,7 +65,7 @@ func VerifyArchive(ctx context.Context, r io.ReaderAt, size int64, opts VerifyOp
 		report.Incomplete = manifestUnread
 		return report, ctx.Err()
 	}
-	report.ID, report.Signed = manifest.BundleID(h.raw), h.signed
+	report.raw, report.ID, report.Signed = h.raw, manifest.BundleID(h.raw), h.signed
 	if h.signatureErr != nil {
 		status, err := reason(h.signatureErr)
 		report.add(status, manifest.SignatureName, "%s", err)
@@ -79,7 +79,7 @@ func VerifyArchive(ctx context.Context, r io.ReaderAt, size int64, opts VerifyOp
 		return report, ctx.Err()
 	}
 	report.listed(m)
-	v := &verifier{r: r, size: size, layout: l, progress: opts.Progress}
+	v := &verifier{r: r, size: size, layout: l, progress: opts.Progress, placer: placerOf(m, opts)}
 	found, err := v.run(ctx, opts.Jobs, h.signatureErr != nil)
 	if err != nil {
 		return nil, fmt.Errorf("verify bundle: %w", err)
@@ -133,6 +133,7 @@ type verifier struct {
 	r      io.ReaderAt
 	size   int64
 	layout *layout
+	placer placer
 
 	mu       sync.Mutex // holds progress
 	progress func(n int64)
@@ -167,10 +168,11 @@ func (v *verifier) run(ctx context.Context, jobs int, skipSignature bool) ([]Fin
 					return nil
 				}
 				m := members[order[i]]
-				found[order[i]] = v.member(inner, s, digest, m)
-				if err := inner.Err(); err != nil {
+				finding, err := v.member(inner, s, digest, m)
+				if err != nil {
 					return err
 				}
+				found[order[i]] = finding
 			}
 		})
 	}
@@ -196,17 +198,22 @@ func compareSize(a, b member) int {
 	return 0
 }
 
-// member checks one member: framing, tar header, payload and padding.
-func (v *verifier) member(ctx context.Context, s *scanner, digest hash.Hash, m member) *Finding {
+// member checks one member: framing, tar header, payload and padding. The
+// payload goes to its place meanwhile. The error is for what ends the run.
+func (v *verifier) member(ctx context.Context, s *scanner, digest hash.Hash, m member) (*Finding, error) {
 	if m.off >= v.size {
-		return &Finding{Missing, m.path, "the archive ends before it"}
+		return &Finding{Missing, m.path, "the archive ends before it"}, nil
 	}
 	if m.off+m.length() > v.size {
-		return &Finding{Truncated, m.path, errTruncated.Error()}
+		return &Finding{Truncated, m.path, errTruncated.Error()}, nil
 	}
 	want, err := m.header()
 	if err != nil {
-		return &Finding{Damaged, m.path, err.Error()}
+		return &Finding{Damaged, m.path, err.Error()}, nil
+	}
+	place, err := v.placer.open(m.path)
+	if err != nil {
+		return nil, err
 	}
 	digest.Reset()
 	err = s.scan(m.off, rawLength(m.size), func(at int64, data []byte) error {
@@ -215,6 +222,9 @@ func (v *verifier) member(ctx context.Context, s *scanner, digest hash.Hash, m m
 			return wrongHeader(data[:tarBlock], want[:])
 		}
 		digest.Write(data[begin:end])
+		if err := place.write(data[begin:end]); err != nil {
+			return err
+		}
 		for _, b := range data[end:] {
 			if b != 0 {
 				return errors.New("its padding is not zero")
@@ -223,6 +233,9 @@ func (v *verifier) member(ctx context.Context, s *scanner, digest hash.Hash, m m
 		v.count(int64(len(data)))
 		return ctx.Err()
 	})
+	if err := errors.Join(place.close(), ctx.Err()); err != nil {
+		return nil, err
+	}
 	if err == nil || errors.Is(err, errChecksum) {
 		// A wrong digest says more than a wrong checksum does.
 		if m.sha256 != "" && !sameDigest(digest.Sum(nil), m.sha256) {
@@ -231,9 +244,9 @@ func (v *verifier) member(ctx context.Context, s *scanner, digest hash.Hash, m m
 	}
 	if err != nil {
 		status, err := reason(err)
-		return &Finding{status, m.path, err.Error()}
+		return &Finding{status, m.path, err.Error()}, nil
 	}
-	return nil
+	return nil, nil
 }
 
 // wrongHeader says how a tar header differs: by the name, when it has another.

@@ -80,6 +80,9 @@ func PlanOf(lock *manifest.Lock, cached func(sha256 string) bool) Plan {
 		if s.Unsigned {
 			p.Notes = append(p.Notes, fmt.Sprintf("repository %s: its packages are taken without a signature (gpgcheck=0)", s.ID))
 		}
+		if s.Alone {
+			p.Notes = append(p.Notes, fmt.Sprintf("%s: its digest comes from one host alone and was not cross-checked", s.ID))
+		}
 		if len(s.URLs) > 0 {
 			line.URL = s.URLs[0]
 		}

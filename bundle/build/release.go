@@ -3,7 +3,9 @@ package build
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"pgbundle/manifest"
@@ -14,18 +16,27 @@ import (
 const etcdSource = "etcd" // its id in the lock
 
 // etcdRequest asks the places of etcd's releases for one: the first that has
-// it, its checksums compared with the second.
-func (o Options) etcdRequest(note func(string)) release.Request {
+// it, its checksums compared with those on every other host that answers. Alone
+// is told when none does.
+func (o Options) etcdRequest(alone func(reason string)) release.Request {
 	urls := o.Sources.etcd()
 	base := fetch.Base{Client: o.Fetch, URLs: urls}
-	r := release.Request{
-		ID: etcdSource, Tree: base, Name: "etcd", Version: o.Spec.Etcd, Note: note,
+	places := make([]release.Place, len(urls))
+	for i, u := range urls {
+		places[i] = release.Place{Host: hostName(u), Tree: fetch.Base{Client: o.Fetch, URLs: []string{u}}}
+	}
+	return release.Request{
+		ID: etcdSource, Places: places, Name: "etcd", Version: o.Spec.Etcd, Alone: alone,
 		Size: func(ctx context.Context, path, sha256 string) (int64, error) { return o.size(ctx, base, path, sha256) },
 	}
-	if len(urls) > 1 {
-		r.Cross = fetch.Base{Client: o.Fetch, URLs: urls[1:]}
+}
+
+// hostName is the host in an address; folders are all on this one.
+func hostName(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return strings.ToLower(u.Hostname())
 	}
-	return r
+	return "this host"
 }
 
 // size asks for a file's size by its first byte, and fetches the whole where a
@@ -67,7 +78,17 @@ func proveRelease(ctx context.Context, tree Tree, lock *manifest.Lock, _ ProveOp
 		if err := release.CheckTarball(f, strings.TrimSuffix(file, ".tar.gz"), "etcd", "etcdctl"); err != nil {
 			return manifest.Check{}, fmt.Errorf("prove %s: %w", a.Path, err)
 		}
-		return manifest.Check{Name: "release", Result: fmt.Sprintf("%s %s for %s holds etcd and etcdctl", a.Name, a.Version, lock.Target.Arch)}, nil
+		return manifest.Check{Name: "release", Result: fmt.Sprintf("%s %s for %s holds etcd and etcdctl; its digest was %s",
+			a.Name, a.Version, lock.Target.Arch, crossCheck(lock, a.From.Source))}, nil
 	}
 	return manifest.Check{}, nil
+}
+
+// crossCheck says how far the digest of a release is to be trusted: it comes out
+// of a file that nobody signed.
+func crossCheck(lock *manifest.Lock, source string) string {
+	if slices.ContainsFunc(lock.Sources, func(s manifest.Source) bool { return s.ID == source && s.Alone }) {
+		return "not cross-checked: one host alone gave it"
+	}
+	return "the same on two hosts when it was locked"
 }

@@ -159,12 +159,16 @@ func (r *resolving) collections(ctx context.Context, core string) error {
 }
 
 func (r *resolving) release(ctx context.Context) error {
-	_, err := r.ask(ctx, r.options.etcdRequest(r.note))
+	alone := false
+	_, err := r.ask(ctx, r.options.etcdRequest(func(reason string) {
+		alone = true
+		r.note(fmt.Sprintf("etcd %s: no second host to compare its checksums with: %s", r.options.Spec.Etcd, reason))
+	}))
 	var urls []string
 	for _, u := range r.options.Sources.etcd() {
 		urls = append(urls, address(u))
 	}
-	r.source(manifest.Source{ID: etcdSource, Kind: manifest.Release, Role: manifest.Provides, URLs: urls})
+	r.source(manifest.Source{ID: etcdSource, Kind: manifest.Release, Role: manifest.Provides, URLs: urls, Alone: alone})
 	return err
 }
 

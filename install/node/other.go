@@ -17,4 +17,6 @@ func exitStatus(err *exec.ExitError) int  { return err.ExitCode() }
 func lockFolder(*os.File) error           { return errNotLinux }
 func syncFileSystem(*os.File) error       { return errNotLinux }
 func exchange(string, string) error       { return errNotLinux }
-func startWriteback(*os.File)             {}
+
+// StartWriteback does nothing here.
+func StartWriteback(*os.File) {}
