@@ -93,6 +93,9 @@ type Source struct {
 	// Unsigned says that somebody chose to take packages from here without a
 	// signature (gpgcheck=0); their digests are checked all the same.
 	Unsigned bool `yaml:"unsigned,omitempty" json:"unsigned,omitempty"`
+	// Alone says of a release that its checksums came from one host, and that no
+	// second one could be compared.
+	Alone bool `yaml:"alone,omitempty" json:"alone,omitempty"`
 }
 
 // Lock fixes exactly what a spec resolved to.

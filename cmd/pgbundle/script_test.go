@@ -65,6 +65,7 @@ func programFolder(t *testing.T) string {
 // folder of its own with a server of the hermetic world. Scripts have:
 //
 //	$URL           the server's address; world.repo lies in the folder
+//	$OTHER         the same server by another host's name
 //	$FROM          the flags that point a build at it, with a program for x86_64
 //	$ARM           a program for aarch64
 //	fault JSON     makes the server misbehave as a fixture.Fault says; fault clear
@@ -91,6 +92,7 @@ func setUp(env *testscript.Env, world *fixture.World, folder string) error {
 	server, url := world.Start(env.T().(testing.TB))
 	env.Values["server"] = server
 	env.Setenv("URL", url)
+	env.Setenv("OTHER", strings.Replace(url, "127.0.0.1", "localhost", 1))
 	env.Setenv("PROGRAMS", folder)
 	env.Setenv("HOME", env.WorkDir+"/home")
 	for _, name := range []string{"XDG_CACHE_HOME", "NETRC", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PIP_INDEX_URL"} {

@@ -13,6 +13,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"pgbundle/manifest"
 	"pgbundle/repo"
@@ -27,20 +28,26 @@ const SumsName = "SHA256SUMS"
 // goArch is the word of release files for each of RPM's architectures.
 var goArch = map[string]string{"x86_64": "amd64", "aarch64": "arm64", "ppc64le": "ppc64le", "s390x": "s390x"}
 
+// Place is one place where releases lie.
+type Place struct {
+	Host string    // two places on one host cannot vouch for each other
+	Tree repo.Tree // the folder of all releases
+}
+
 // Request asks for one tarball of a release: a repo.Source. Releases lie in a
 // tree as v<version>/<name>-v<version>-linux-<arch>.tar.gz, or a single one at
 // its top, as two downloaded files do.
 type Request struct {
-	ID      string    // of the source in a lock
-	Tree    repo.Tree // the folder of all releases
-	Cross   repo.Tree // a second place with the same checksum file, compared when it answers; nil: none
-	Name    string    // "etcd"
-	Version string    // "3.5.16"
-	// Size finds the size in bytes of a file of the tree whose digest is known:
+	ID      string  // of the source in a lock
+	Places  []Place // that hold the same, the preferred first
+	Name    string  // "etcd"
+	Version string  // "3.5.16"
+	// Size finds the size in bytes of a file of the places whose digest is known:
 	// the checksum file does not tell it.
 	Size func(ctx context.Context, path, sha256 string) (int64, error)
-	// Note is told when the second place could not be compared; nil: nobody is.
-	Note func(text string)
+	// Alone is told when the checksums come from one host and no other was there
+	// to compare them with, and why; nil: nobody is.
+	Alone func(reason string)
 }
 
 // Resolve finds the tarball for the target. A version or an architecture that
@@ -50,23 +57,25 @@ func (r Request) Resolve(ctx context.Context, target manifest.Target) ([]manifes
 	fail := func(err error) ([]manifest.Artifact, error) {
 		return nil, fmt.Errorf("resolve %s %s: %w", r.Name, r.Version, err)
 	}
-	folder, sums, err := r.sums(ctx, r.Tree)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fail(manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("there is no such release: %w", err)))
-	}
-	if err != nil {
+	answers := r.ask(ctx)
+	if err := ctx.Err(); err != nil {
 		return fail(err)
 	}
+	i := slices.IndexFunc(answers, func(a answer) bool { return a.err == nil })
+	if i < 0 {
+		return fail(refusal(answers))
+	}
+	first := answers[i]
 	file := FileName(r.Name, r.Version, target.Arch)
-	digest, ok := sums[file]
+	digest, ok := first.sums[file]
 	if !ok {
 		return fail(manifest.Classify(manifest.ErrUnsolvable,
-			fmt.Errorf("the release has no %s; it has %s", file, strings.Join(names(sums), ", "))))
+			fmt.Errorf("the release has no %s; it has %s", file, strings.Join(names(first.sums), ", "))))
 	}
-	if err := r.compare(ctx, file, digest); err != nil {
+	if err := r.compare(answers, first, file); err != nil {
 		return fail(err)
 	}
-	from := path.Join(folder, file)
+	from := path.Join(first.folder, file)
 	size, err := r.Size(ctx, from, digest)
 	if err != nil {
 		return fail(err)
@@ -77,6 +86,48 @@ func (r Request) Resolve(ctx context.Context, target manifest.Target) ([]manifes
 		From:  manifest.Origin{Source: r.ID, Path: from, Size: size, SHA256: digest},
 		Roles: []manifest.Role{manifest.TargetNode}, WantedBy: []string{r.Name},
 	}}, nil
+}
+
+// answer is what one place says of the release.
+type answer struct {
+	host   string
+	folder string // where the files of the release lie in the place
+	sums   map[string]string
+	err    error
+}
+
+// ask reads the checksum file of every place, all at once: one that is down
+// takes its time.
+func (r Request) ask(ctx context.Context) []answer {
+	answers := make([]answer, len(r.Places))
+	var wg sync.WaitGroup
+	for i, p := range r.Places {
+		wg.Go(func() {
+			a := answer{host: p.Host}
+			a.folder, a.sums, a.err = r.sums(ctx, p.Tree)
+			answers[i] = a
+		})
+	}
+	wg.Wait()
+	return answers
+}
+
+// refusal is the error when no place has the checksum file.
+func refusal(answers []answer) error {
+	var errs []error
+	missing := len(answers) > 0
+	for _, a := range answers {
+		errs = append(errs, a.err)
+		missing = missing && errors.Is(a.err, fs.ErrNotExist)
+	}
+	err := errors.Join(errs...)
+	switch {
+	case missing:
+		return manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("there is no such release: %w", err))
+	case err == nil:
+		return errors.New("no place is named that has it")
+	}
+	return err
 }
 
 // FileName is the name of a release's tarball for Linux on an architecture.
@@ -105,25 +156,31 @@ func (r Request) sums(ctx context.Context, tree repo.Tree) (folder string, sums 
 	return folder, sums, err
 }
 
-// compare looks the digest up in the second place, too. That place may be out
-// of reach, but it must not disagree: nothing else anchors the checksum file,
-// which is not signed.
-func (r Request) compare(ctx context.Context, file, digest string) error {
-	if r.Cross == nil {
+// compare looks the digest up in all other places. Another host may be out of
+// reach, but it must not disagree: nothing else anchors the checksum file, which
+// is not signed.
+func (r Request) compare(answers []answer, first answer, file string) error {
+	vouched := false
+	var reasons []string
+	for _, a := range answers {
+		if a.err != nil {
+			reasons = append(reasons, a.err.Error())
+			continue
+		}
+		if a.sums[file] != first.sums[file] {
+			return manifest.Classify(manifest.ErrDamaged,
+				fmt.Errorf("%s has the digest %s on %s and %q on %s: one of them was tampered with",
+					file, first.sums[file], first.host, a.sums[file], a.host))
+		}
+		vouched = vouched || a.host != first.host
+	}
+	if vouched || r.Alone == nil {
 		return nil
 	}
-	_, sums, err := r.sums(ctx, r.Cross)
-	if err != nil && r.Note == nil {
-		return nil
+	if len(reasons) == 0 {
+		reasons = []string{"no other host is named"}
 	}
-	if err != nil {
-		r.Note(fmt.Sprintf("%s %s: its checksums could not be compared with a second place: %s", r.Name, r.Version, err))
-		return nil
-	}
-	if other := sums[file]; other != digest {
-		return manifest.Classify(manifest.ErrDamaged,
-			fmt.Errorf("%s has the digest %s in one place and %q in another: one of them was tampered with", file, digest, other))
-	}
+	r.Alone(strings.Join(reasons, "; "))
 	return nil
 }
 

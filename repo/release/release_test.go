@@ -30,49 +30,66 @@ const (
 	two = "2222222222222222222222222222222222222222222222222222222222222222"
 )
 
+// broken is a place that is down.
+type broken struct{}
+
+func (broken) Open(context.Context, string) (io.ReadCloser, error) {
+	return nil, errors.New("connection refused")
+}
+
 func TestResolve(t *testing.T) {
 	sums := one + "  etcd-v3.5.16-linux-amd64.tar.gz\n" + strings.ToUpper(two) + " *etcd-v3.5.16-linux-arm64.tar.gz\n"
-	place := folder{"v3.5.16/SHA256SUMS": sums}
+	good := folder{"v3.5.16/SHA256SUMS": sums}
+	other := folder{"v3.5.16/SHA256SUMS": two + "  etcd-v3.5.16-linux-amd64.tar.gz\n"}
+	top := folder{"SHA256SUMS": sums}
+	const refused = "connection refused"
 	for name, test := range map[string]struct {
 		version, arch string
-		place, cross  folder
+		places        []Place
 		from          string
 		digest        string
 		class         error
-		notes         int
+		fails         bool
+		alone         string
 	}{
-		"amd64":                {version: "3.5.16", arch: "x86_64", digest: one},
-		"arm64":                {version: "3.5.16", arch: "aarch64", digest: two},
-		"at the top":           {version: "3.5.16", arch: "x86_64", place: folder{"SHA256SUMS": sums}, digest: one, from: "etcd-v3.5.16-linux-amd64.tar.gz"},
-		"another at the top":   {version: "3.5.17", arch: "x86_64", place: folder{"SHA256SUMS": sums}, class: manifest.ErrUnsolvable},
-		"no checksum file":     {version: "3.5.16", arch: "x86_64", place: folder{"SHA256SUMS": "<html>"}, class: manifest.ErrDamaged},
-		"same elsewhere":       {version: "3.5.16", arch: "x86_64", cross: place, digest: one},
-		"nothing elsewhere":    {version: "3.5.16", arch: "x86_64", cross: folder{}, digest: one, notes: 1},
-		"otherwise elsewhere":  {version: "3.5.16", arch: "x86_64", cross: folder{"v3.5.16/SHA256SUMS": two + "  etcd-v3.5.16-linux-amd64.tar.gz\n"}, class: manifest.ErrDamaged},
-		"unknown version":      {version: "3.5.99", arch: "x86_64", class: manifest.ErrUnsolvable},
-		"unknown architecture": {version: "3.5.16", arch: "s390x", class: manifest.ErrUnsolvable},
+		"amd64":                {version: "3.5.16", arch: "x86_64", places: []Place{{"a", good}, {"b", good}}, digest: one},
+		"arm64":                {version: "3.5.16", arch: "aarch64", places: []Place{{"a", good}, {"b", good}}, digest: two},
+		"at the top":           {version: "3.5.16", arch: "x86_64", places: []Place{{"a", top}, {"b", good}}, digest: one, from: "etcd-v3.5.16-linux-amd64.tar.gz"},
+		"another at the top":   {version: "3.5.17", arch: "x86_64", places: []Place{{"a", top}}, class: manifest.ErrUnsolvable},
+		"no checksum file":     {version: "3.5.16", arch: "x86_64", places: []Place{{"a", folder{"SHA256SUMS": "<html>"}}}, class: manifest.ErrDamaged},
+		"one place":            {version: "3.5.16", arch: "x86_64", places: []Place{{"a", good}}, digest: one, alone: "no other host is named"},
+		"one host twice":       {version: "3.5.16", arch: "x86_64", places: []Place{{"a", good}, {"a", good}}, digest: one, alone: "no other host is named"},
+		"missing elsewhere":    {version: "3.5.16", arch: "x86_64", places: []Place{{"a", good}, {"b", folder{}}}, digest: one, alone: "open v3.5.16/SHA256SUMS: file does not exist"},
+		"down elsewhere":       {version: "3.5.16", arch: "x86_64", places: []Place{{"a", good}, {"b", broken{}}}, digest: one, alone: refused},
+		"the first down":       {version: "3.5.16", arch: "x86_64", places: []Place{{"a", broken{}}, {"b", good}}, digest: one, alone: refused},
+		"down, two others":     {version: "3.5.16", arch: "x86_64", places: []Place{{"a", broken{}}, {"b", good}, {"c", good}}, digest: one},
+		"down, others differ":  {version: "3.5.16", arch: "x86_64", places: []Place{{"a", broken{}}, {"b", good}, {"c", other}}, class: manifest.ErrDamaged},
+		"otherwise elsewhere":  {version: "3.5.16", arch: "x86_64", places: []Place{{"a", good}, {"b", other}}, class: manifest.ErrDamaged},
+		"otherwise on a host":  {version: "3.5.16", arch: "x86_64", places: []Place{{"a", good}, {"a", other}}, class: manifest.ErrDamaged},
+		"all down":             {version: "3.5.16", arch: "x86_64", places: []Place{{"a", broken{}}, {"b", folder{}}}, fails: true},
+		"nowhere":              {version: "3.5.16", arch: "x86_64", fails: true},
+		"unknown version":      {version: "3.5.99", arch: "x86_64", places: []Place{{"a", good}}, class: manifest.ErrUnsolvable},
+		"unknown architecture": {version: "3.5.16", arch: "s390x", places: []Place{{"a", good}}, class: manifest.ErrUnsolvable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			notes := 0
+			alone := ""
 			r := Request{
-				ID: "etcd", Tree: place, Name: "etcd", Version: test.version,
-				Size: func(context.Context, string, string) (int64, error) { return 42, nil }, Note: func(string) { notes++ },
-			}
-			if test.cross != nil {
-				r.Cross = test.cross
-			}
-			if test.place != nil {
-				r.Tree = test.place
+				ID: "etcd", Places: test.places, Name: "etcd", Version: test.version,
+				Size:  func(context.Context, string, string) (int64, error) { return 42, nil },
+				Alone: func(reason string) { alone = reason },
 			}
 			if test.from == "" {
 				test.from = "v" + test.version + "/" + FileName("etcd", test.version, test.arch)
 			}
 			got, err := r.Resolve(context.Background(), manifest.Target{Arch: test.arch})
-			if !errors.Is(err, test.class) || (err == nil) != (test.class == nil) {
+			if !errors.Is(err, test.class) && !test.fails || (err == nil) != (test.class == nil && !test.fails) {
 				t.Fatalf("error %v, want class %v", err, test.class)
 			}
-			if notes != test.notes {
-				t.Errorf("%d notes, want %d", notes, test.notes)
+			if test.fails && errors.Is(err, manifest.ErrUnsolvable) {
+				t.Errorf("nobody knows whether there is such a release: %v", err)
+			}
+			if alone != test.alone {
+				t.Errorf("alone %q, want %q", alone, test.alone)
 			}
 			if err == nil && (got[0].SHA256 != test.digest || got[0].Size != 42 || got[0].From.Path != test.from || got[0].Path != "etcd/"+FileName("etcd", test.version, test.arch)) {
 				t.Errorf("got %+v", got[0])
