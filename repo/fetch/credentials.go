@@ -16,6 +16,7 @@ type Credential struct {
 	User     string
 	Password string
 	Bearer   string // a token, instead of user and password
+	Token    string // the same in the scheme "Token", which Galaxy servers ask for
 }
 
 // authority decides which request carries which credentials.
@@ -51,24 +52,34 @@ func newAuthority(credentials []Credential, netrcFile []byte) (*authority, error
 
 // header is the value of Authorization (RFC 7617, RFC 6750).
 func (c Credential) header() (string, error) {
-	if c.Bearer == "" {
-		if c.User == "" && c.Password == "" {
-			return "", fmt.Errorf("neither a user nor a token is given")
+	given := 0
+	for _, is := range []bool{c.User != "" || c.Password != "", c.Bearer != "", c.Token != ""} {
+		if is {
+			given++
 		}
-		if strings.Contains(c.User, ":") {
-			return "", fmt.Errorf("a user name holds no colon")
-		}
-		return basic(c.User, c.Password), nil
 	}
-	if c.User != "" || c.Password != "" {
-		return "", fmt.Errorf("both a user and a token are given")
+	switch {
+	case given == 0:
+		return "", fmt.Errorf("neither a user nor a token is given")
+	case given > 1:
+		return "", fmt.Errorf("both a user and a token are given, or two tokens")
+	case c.Bearer != "":
+		return withToken("Bearer", c.Bearer)
+	case c.Token != "":
+		return withToken("Token", c.Token)
+	case strings.Contains(c.User, ":"):
+		return "", fmt.Errorf("a user name holds no colon")
 	}
-	for _, r := range c.Bearer {
+	return basic(c.User, c.Password), nil
+}
+
+func withToken(scheme, token string) (string, error) {
+	for _, r := range token {
 		if r <= ' ' || r >= 0x7f {
 			return "", fmt.Errorf("the token holds a space, a line break or a character that is not ASCII")
 		}
 	}
-	return "Bearer " + c.Bearer, nil
+	return scheme + " " + token, nil
 }
 
 func basic(user, password string) string {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,7 +38,7 @@ func newGuard(t *testing.T, user string, next http.HandlerFunc) *guard {
 		g.seen = append(g.seen, r.Header.Clone())
 		g.mu.Unlock()
 		user, password, _ := r.BasicAuth()
-		if g.user != "" && (user != g.user || password != secret) && r.Header.Get("Authorization") != "Bearer "+secret {
+		if g.user != "" && (user != g.user || password != secret) && !slices.Contains([]string{"Bearer " + secret, "Token " + secret}, r.Header.Get("Authorization")) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
@@ -86,6 +87,7 @@ func TestCredentials(t *testing.T) {
 		{"for another scheme", fetch.Options{Credentials: []fetch.Credential{{Scope: "https://" + host, User: "anna", Password: secret}}}, g.url + "/a/x", false},
 		{"out of the path by dots", fetch.Options{Credentials: []fetch.Credential{{Scope: g.url + "/a", User: "anna", Password: secret}}}, g.url + "/a/../b", false},
 		{"the longest scope", fetch.Options{Credentials: []fetch.Credential{{Scope: g.url, User: "x", Password: "y"}, {Scope: g.url + "/a/", User: "anna", Password: secret}, {Scope: g.url + "/", User: "x", Password: "y"}}}, g.url + "/a/x", true},
+		{"a token of Galaxy's", fetch.Options{Credentials: []fetch.Credential{{Scope: g.url, Token: secret}}}, g.url + "/a/x", true},
 		{"a token", fetch.Options{Credentials: []fetch.Credential{{Scope: g.url, Bearer: secret}}}, g.url + "/a/x", true},
 		{"netrc", fetch.Options{Netrc: []byte("machine other login x password y\nmachine " + name + " login anna password " + secret)}, g.url + "/a/x", true},
 		{"netrc, default", fetch.Options{Netrc: []byte("default login anna password " + secret)}, g.url + "/a/x", true},
@@ -120,6 +122,7 @@ func TestRedirectsLoseCredentials(t *testing.T) {
 		"netrc": {Netrc: []byte("default login anna password " + secret)},
 		"scope": {Credentials: []fetch.Credential{{Scope: "ORIGIN", User: "anna", Password: secret}}},
 		"token": {Credentials: []fetch.Credential{{Scope: "ORIGIN", Bearer: secret}}},
+		"other": {Credentials: []fetch.Credential{{Scope: "ORIGIN", Token: secret}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stranger := newGuard(t, "", bytesOf(data))
@@ -242,6 +245,8 @@ func TestOptionErrors(t *testing.T) {
 		"empty credentials": {Credentials: []fetch.Credential{{Scope: "https://host"}}},
 		"colon":             {Credentials: []fetch.Credential{{Scope: "https://host", User: "a:b", Password: secret}}},
 		"token break":       {Credentials: []fetch.Credential{{Scope: "https://host", Bearer: secret + "\r\nX: y"}}},
+		"Galaxy's break":    {Credentials: []fetch.Credential{{Scope: "https://host", Token: secret + "\r\nX: y"}}},
+		"two tokens":        {Credentials: []fetch.Credential{{Scope: "https://host", Bearer: secret, Token: secret}}},
 		"both":              {Credentials: []fetch.Credential{{Scope: "https://host", Bearer: secret, User: "x"}}},
 		"netrc":             {Netrc: []byte("machine h login a password \"" + secret)},
 		"netrc word":        {Netrc: []byte("machine h login a password b " + secret)},
