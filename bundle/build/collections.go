@@ -26,7 +26,7 @@ type collectionRequest struct {
 func (r collectionRequest) Resolve(ctx context.Context, _ manifest.Target) ([]manifest.Artifact, error) {
 	res, err := galaxy.Resolve(ctx, r.server, r.wants, r.core)
 	if err != nil {
-		return nil, fmt.Errorf("resolve collections: %w", err)
+		return nil, fmt.Errorf("resolve collections: %w", refusedByGalaxy(err))
 	}
 	for _, text := range res.Notes {
 		r.note(text)

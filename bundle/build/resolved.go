@@ -55,7 +55,7 @@ func ResolveCollections(ctx context.Context, o Options, wants []string, core str
 	}
 	res, err := galaxy.Resolve(ctx, server, wants, core)
 	if err != nil {
-		return nil, err
+		return nil, refusedByGalaxy(err)
 	}
 	for _, text := range res.Notes {
 		o.Progress.Note(text)

@@ -100,9 +100,6 @@ func passedOver(r dnfconf.Repo) []string {
 	return notes
 }
 
-// SetHostIndex names the index that pip on this host is set up for.
-func (src *Sources) SetHostIndex(address string) { src.HostIndex = src.clean(address) }
-
 // index, galaxy and etcd are the places that a new lock is made from.
 func (src *Sources) index() (string, error) {
 	if address := cmp.Or(src.IndexURL, src.HostIndex); address != "" {

@@ -18,7 +18,7 @@ import (
 const lockName = "pgbundle.lock"
 
 func specFlags() []cli.Flag {
-	return []cli.Flag{
+	flags := []cli.Flag{
 		&cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "read the spec from `FILE` (default: pgbundle.yaml where there is one); flags override it"},
 		&cli.StringFlag{Name: "pg", Usage: "PostgreSQL `MAJOR`: 14, 15, 16 or 17 (default: 16)"},
 		&cli.StringFlag{Name: "etcd", Usage: "etcd `VERSION` (default: 3.5.16)"},
@@ -34,8 +34,9 @@ func specFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "weak", Usage: "follow weak dependencies of RPMs too"},
 		&cli.StringSliceFlag{Name: "etcd-url", Usage: "folder of etcd releases: `URL` or folder; given again: mirrors"},
 		&cli.StringFlag{Name: "node-binary", Usage: "the pgbundle for the nodes, where this one does not fit: `FILE`, or a folder of releases"},
-		indexFlag(), galaxyFlag(),
+		indexFlag(),
 	}
+	return append(flags, galaxyFlags()...)
 }
 
 func buildCommand(h host) *cli.Command {

@@ -48,8 +48,11 @@ func indexFlag() cli.Flag {
 	return &cli.StringFlag{Name: "index-url", Usage: "Python package index: `URL` or folder (default: what pip is set up for)"}
 }
 
-func galaxyFlag() cli.Flag {
-	return &cli.StringFlag{Name: "galaxy-url", Usage: "Ansible Galaxy server: `URL` or folder"}
+func galaxyFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "galaxy-url", Usage: "Ansible Galaxy server: `URL` or folder"},
+		&cli.StringFlag{Name: "galaxy-token-file", Usage: "take the token that the Galaxy server asks for from `FILE`, such as ~/.ansible/galaxy_token (default: $ANSIBLE_GALAXY_TOKEN)"},
+	}
 }
 
 // cacheDir is where fetched files are kept.

@@ -35,9 +35,10 @@ func TestImportsGoOneWay(t *testing.T) {
 		"pgbundle/bundle":       {"pgbundle/manifest"},
 		"pgbundle/repo":         {"pgbundle/manifest", "pgbundle/repo"},
 		"pgbundle/bundle/build": {"pgbundle/manifest", "pgbundle/bundle", "pgbundle/repo"},
+		"pgbundle/cmd":          {"pgbundle/manifest", "pgbundle/bundle", "pgbundle/bundle/build"},
 	}
 	part := func(pkg string) string {
-		for _, p := range []string{"pgbundle/bundle/build", "pgbundle/bundle", "pgbundle/manifest", "pgbundle/repo"} {
+		for _, p := range []string{"pgbundle/bundle/build", "pgbundle/bundle", "pgbundle/cmd", "pgbundle/manifest", "pgbundle/repo"} {
 			if pkg == p || strings.HasPrefix(pkg, p+"/") {
 				return p
 			}

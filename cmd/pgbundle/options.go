@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,8 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pgbundle/bundle/build"
-	"pgbundle/repo/fetch"
-	"pgbundle/repo/pypi"
+	"pgbundle/manifest"
 )
 
 // optionsOf gathers what a build works with: the places that the spec names or
@@ -32,24 +30,24 @@ func optionsOf(c *cli.Context, h host, spec build.Spec, progress build.Progress)
 	if o.Sources, o.Notes, err = build.FindSources(spec, host); err != nil {
 		return o, err
 	}
+	token, err := galaxyToken(c, h)
+	if err == nil {
+		err = o.Sources.SetGalaxyToken(token)
+	}
+	if err != nil {
+		return o, err
+	}
 	var roots []byte
 	if o.Sources.IndexURL == "" && needsIndex(c) {
-		pip, err := pipOf(c, h)
-		if err != nil {
-			o.Sources.NoIndex = err
-			pip = &pypi.PipConfig{}
-		}
-		o.Sources.SetHostIndex(pip.IndexURL)
-		if len(pip.ExtraIndexURLs)+len(pip.FindLinks) > 0 {
-			o.Notes = append(o.Notes, "pip's further indexes and folders (extra-index-url, find-links) are passed over")
-		}
-		if pip.Cert != "" {
-			if roots, err = os.ReadFile(pip.Cert); err != nil {
-				return o, fmt.Errorf("read the certificates that pip is set up with: %w", err)
-			}
+		if roots, err = o.AskPip(pipOf(c, h)); err != nil {
+			return o, err
 		}
 	}
-	if o.Fetch, err = clientOf(c, h, o.Sources, progress, roots); err != nil {
+	network, err := networkOf(c, h, roots)
+	if err != nil {
+		return o, err
+	}
+	if err := o.Connect(network); err != nil {
 		return o, err
 	}
 	if c.Command.Name == "build" || c.Command.Name == "lock" {
@@ -103,9 +101,9 @@ func hostOf() build.Host {
 	return host
 }
 
-// pipOf finds what pip is set up for.
-func pipOf(c *cli.Context, h host) (*pypi.PipConfig, error) {
-	return pypi.ConfigurePip("", pypi.PipHost{
+// pipOf says how to ask this host about pip.
+func pipOf(c *cli.Context, h host) build.PipHost {
+	return build.PipHost{
 		Env:      func(name string) (string, bool) { value := h.getenv(name); return value, value != "" },
 		ReadFile: os.ReadFile, Darwin: runtime.GOOS == "darwin",
 		Help: func() ([]byte, error) {
@@ -113,39 +111,55 @@ func pipOf(c *cli.Context, h host) (*pypi.PipConfig, error) {
 			pip.Env = append(os.Environ(), "COLUMNS=1000")
 			return pip.Output()
 		},
-	})
+	}
 }
 
-// clientOf makes the client from the flags and the environment.
-func clientOf(c *cli.Context, h host, sources build.Sources, progress build.Progress, roots []byte) (*fetch.Client, error) {
-	cache, err := cacheDir(c, h)
-	if err != nil {
-		return nil, err
-	}
-	o := fetch.Options{
-		CacheDir: cache, Jobs: c.Int("jobs"), UserAgent: "pgbundle/" + programVersion(), Log: progress.Note,
-		Credentials: sources.Credentials,
-		Proxy: fetch.Proxy{
+// networkOf takes from the flags and the environment how to reach the world.
+// Roots are further certificates to trust.
+func networkOf(c *cli.Context, h host, roots []byte) (build.Network, error) {
+	n := build.Network{
+		Jobs: c.Int("jobs"), UserAgent: "pgbundle/" + programVersion(),
+		Proxy: build.Proxy{
 			HTTP: firstOf(h, "http_proxy", "HTTP_PROXY"), HTTPS: firstOf(h, "https_proxy", "HTTPS_PROXY"), No: firstOf(h, "no_proxy", "NO_PROXY"),
 		},
+	}
+	var err error
+	if n.CacheDir, err = cacheDir(c, h); err != nil {
+		return n, err
 	}
 	if name := c.String("cacert"); name != "" {
 		pem, err := os.ReadFile(name)
 		if err != nil {
-			return nil, fmt.Errorf("read certificates: %w", err)
+			return n, fmt.Errorf("read certificates: %w", err)
 		}
-		o.CACert = append(o.CACert, pem)
+		n.CACert = append(n.CACert, pem)
 	}
 	if roots != nil {
-		o.CACert = append(o.CACert, roots)
+		n.CACert = append(n.CACert, roots)
 	}
-	if o.Netrc, err = netrcOf(c, h); err != nil {
-		return nil, fmt.Errorf("read credentials: %w", err)
+	if n.Netrc, err = netrcOf(c, h); err != nil {
+		return n, fmt.Errorf("read credentials: %w", err)
 	}
-	if o.Identities, err = identitiesOf(sources); err != nil {
-		return nil, err
+	return n, nil
+}
+
+// galaxyToken takes the token of the Galaxy server from --galaxy-token-file or
+// from the environment: a flag with the token itself would show it to everybody
+// who lists processes.
+func galaxyToken(c *cli.Context, h host) (string, error) {
+	name := c.String("galaxy-token-file")
+	if name == "" {
+		return h.getenv("ANSIBLE_GALAXY_TOKEN"), nil
 	}
-	return fetch.New(o)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return "", manifest.Classify(manifest.ErrUsage, fmt.Errorf("--galaxy-token-file: %w", err))
+	}
+	token, err := build.ParseGalaxyToken(data)
+	if err != nil {
+		return "", fmt.Errorf("--galaxy-token-file %s: %w", name, err)
+	}
+	return token, nil
 }
 
 func firstOf(h host, names ...string) string {
@@ -173,34 +187,4 @@ func netrcOf(c *cli.Context, h host) ([]byte, error) {
 		return data, err
 	}
 	return nil, nil
-}
-
-// identitiesOf reads the client certificates that .repo files name, as RHEL's
-// do, for the addresses of their repositories.
-func identitiesOf(sources build.Sources) ([]fetch.Identity, error) {
-	var list []fetch.Identity
-	var errs []error
-	for _, r := range sources.Repos {
-		if r.SSLClientCert == "" && r.SSLCACert == "" {
-			continue
-		}
-		var id fetch.Identity
-		for name, into := range map[string]*[]byte{r.SSLClientCert: &id.Cert, r.SSLClientKey: &id.Key, r.SSLCACert: &id.CA} {
-			if name == "" {
-				continue
-			}
-			pem, err := os.ReadFile(name)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("certificates of repository %s: %w: copy them from a registered node, or run as a user who may read them", r.ID, err))
-			}
-			*into = pem
-		}
-		for _, scope := range append([]string{r.Metalink, r.Mirrorlist}, r.BaseURLs...) {
-			if strings.HasPrefix(scope, "https://") {
-				id.Scope = scope
-				list = append(list, id)
-			}
-		}
-	}
-	return list, errors.Join(errs...)
 }

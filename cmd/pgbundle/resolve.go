@@ -150,10 +150,9 @@ func runResolveWheel(c *cli.Context, h host) error {
 }
 
 func resolveCollectionCommand(h host) *cli.Command {
-	flags := []cli.Flag{
+	flags := append(galaxyFlags(),
 		&cli.StringFlag{Name: "ansible-core", Usage: "the `VERSION` that has to run them", Value: "2.15.13"},
-		galaxyFlag(), whyFlag(), jsonFlag(),
-	}
+		whyFlag(), jsonFlag())
 	return &cli.Command{
 		Name:      "collection",
 		Usage:     "resolve Ansible collections that an ansible-core can run",

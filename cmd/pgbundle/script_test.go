@@ -69,6 +69,7 @@ func programFolder(t *testing.T) string {
 //	$FROM          the flags that point a build at it, with a program for x86_64
 //	$ARM           a program for aarch64
 //	fault JSON     makes the server misbehave as a fixture.Fault says; fault clear
+//	galaxytoken T  makes Galaxy ask for a token
 //	asked N PATH   fails unless PATH was asked for N times; asked forget
 //	flip FILE N    turns one bit of byte N
 //	trust NAME     fetches a public key of the world
@@ -83,7 +84,7 @@ func TestScript(t *testing.T) {
 		UpdateScripts: *update,
 		Setup:         func(env *testscript.Env) error { return setUp(env, world, folder) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"fault": fault, "asked": asked, "flip": flip, "build": buildHere,
+			"fault": fault, "galaxytoken": askToken, "asked": asked, "flip": flip, "build": buildHere,
 		},
 	})
 }
@@ -95,7 +96,7 @@ func setUp(env *testscript.Env, world *fixture.World, folder string) error {
 	env.Setenv("OTHER", strings.Replace(url, "127.0.0.1", "localhost", 1))
 	env.Setenv("PROGRAMS", folder)
 	env.Setenv("HOME", env.WorkDir+"/home")
-	for _, name := range []string{"XDG_CACHE_HOME", "NETRC", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PIP_INDEX_URL"} {
+	for _, name := range []string{"XDG_CACHE_HOME", "NETRC", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PIP_INDEX_URL", "ANSIBLE_GALAXY_TOKEN"} {
 		env.Setenv(name, "")
 	}
 	return os.WriteFile(env.WorkDir+"/world.repo", world.RepoFile(url), 0o644)
@@ -134,6 +135,10 @@ func fault(ts *testscript.TestScript, _ bool, args []string) {
 	var f fixture.Fault
 	ts.Check(json.Unmarshal([]byte(args[0]), &f))
 	server.Inject(f)
+}
+
+func askToken(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Value("server").(*fixture.Server).GalaxyAuth = "Token " + args[0]
 }
 
 func asked(ts *testscript.TestScript, neg bool, args []string) {

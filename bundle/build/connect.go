@@ -1,0 +1,94 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"pgbundle/repo/fetch"
+	"pgbundle/repo/pypi"
+)
+
+// Network says how a build reaches its sources. What the sources themselves ask
+// for, credentials and client certificates, stands in Sources.
+type Network struct {
+	CacheDir  string // what was fetched is kept here
+	Jobs      int    // requests at once
+	UserAgent string
+	CACert    [][]byte // PEM certificates trusted beside the system's
+	Netrc     []byte   // content of a .netrc file
+	Proxy     Proxy
+}
+
+// Proxy names the proxies of this host.
+type Proxy = fetch.Proxy
+
+// PipHost is how to ask this host what pip is set up for.
+type PipHost = pypi.PipHost
+
+// Connect makes the client that reaches the sources of the options. Its errors
+// are of class manifest.ErrUsage, or name a file that cannot be read.
+func (o *Options) Connect(n Network) error {
+	identities, err := o.Sources.identities()
+	if err != nil {
+		return err
+	}
+	o.Fetch, err = fetch.New(fetch.Options{
+		CacheDir: n.CacheDir, Jobs: n.Jobs, UserAgent: n.UserAgent, Log: o.Progress.Note,
+		Credentials: o.Sources.Credentials, Identities: identities,
+		CACert: n.CACert, Netrc: n.Netrc, Proxy: n.Proxy,
+	})
+	return err
+}
+
+// AskPip takes the index that pip on this host is set up for, and returns the
+// certificates (PEM) that pip trusts there, if it names any. Where no index is
+// found, the error comes when one is needed.
+func (o *Options) AskPip(host PipHost) (roots []byte, err error) {
+	pip, err := pypi.ConfigurePip("", host)
+	if err != nil {
+		o.Sources.NoIndex = err
+		return nil, nil
+	}
+	o.Sources.HostIndex = o.Sources.clean(pip.IndexURL)
+	if len(pip.ExtraIndexURLs)+len(pip.FindLinks) > 0 {
+		o.Notes = append(o.Notes, "pip's further indexes and folders (extra-index-url, find-links) are passed over")
+	}
+	if pip.Cert != "" {
+		if roots, err = host.ReadFile(pip.Cert); err != nil {
+			return nil, fmt.Errorf("read the certificates that pip is set up with: %w", err)
+		}
+	}
+	return roots, nil
+}
+
+// identities reads the client certificates that .repo files name, as RHEL's do,
+// for the addresses of their repositories.
+func (src *Sources) identities() ([]fetch.Identity, error) {
+	var list []fetch.Identity
+	var errs []error
+	for _, r := range src.Repos {
+		if r.SSLClientCert == "" && r.SSLCACert == "" {
+			continue
+		}
+		var id fetch.Identity
+		for name, into := range map[string]*[]byte{r.SSLClientCert: &id.Cert, r.SSLClientKey: &id.Key, r.SSLCACert: &id.CA} {
+			if name == "" {
+				continue
+			}
+			pem, err := os.ReadFile(name)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("certificates of repository %s: %w: copy them from a registered node, or run as a user who may read them", r.ID, err))
+			}
+			*into = pem
+		}
+		for _, scope := range append([]string{r.Metalink, r.Mirrorlist}, r.BaseURLs...) {
+			if strings.HasPrefix(scope, "https://") {
+				id.Scope = scope
+				list = append(list, id)
+			}
+		}
+	}
+	return list, errors.Join(errs...)
+}
