@@ -163,6 +163,43 @@ func TestCredentialsStayOutOfFacts(t *testing.T) {
 	}
 }
 
+func TestCleanText(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                   "",
+		" a\tb\n":                            "a?b",
+		"\x1b[2J":                            "?[2J",
+		"\xff\xfe":                           "?",
+		"a\u202eb":                           "a?b",
+		"Société":                            "Société",
+		"see https://u:p@example.org/x":      "see https://example.org/x",
+		"https://a@b@c/":                     "https://c/",
+		"h://u@://b@c":                       "h://://c",
+		strings.Repeat("é", maxText):         strings.Repeat("é", maxText/2),
+		strings.Repeat("x", maxText-1) + "é": strings.Repeat("x", maxText-1),
+	} {
+		got := CleanText(text)
+		if got != want {
+			t.Errorf("%.40q: %.40q", text, got)
+		}
+		n := sampleNode()
+		n.OS.Name = got
+		if err := n.Validate(); err != nil {
+			t.Errorf("%.40q: %v", text, err)
+		}
+	}
+}
+
+func FuzzCleanText(f *testing.F) {
+	f.Add("https://u:p@example.org/ \x1b")
+	f.Fuzz(func(t *testing.T, text string) {
+		n := sampleNode()
+		n.OS.Name = CleanText(text)
+		if err := n.Validate(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestWhy(t *testing.T) {
 	n := sampleNode()
 	if why, unknown := n.Why("disks /mnt/archive"); !unknown || why != "a file system of the network" {

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 )
@@ -69,7 +71,7 @@ const (
 )
 
 // Validate says everything that is wrong with the facts, or nil. Every text is
-// one line without control characters and without credentials in an address.
+// one printable line without credentials in an address.
 func (n *Node) Validate() error {
 	var f findings
 	if n.Version > NodeVersion {
@@ -179,6 +181,25 @@ func (c factCheck) software(n *Node) {
 // credentials finds the user part of an address.
 var credentials = regexp.MustCompile(`://[^/\s]*@`)
 
+// CleanText makes text from outside fit to stand in a Node: one line of
+// printable characters, short, and without credentials in an address.
+func CleanText(s string) string {
+	s = strings.TrimSpace(strings.ToValidUTF8(s, "?"))
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	for credentials.MatchString(s) { // what is left may be an address again
+		s = credentials.ReplaceAllString(s, "://")
+	}
+	if len(s) > maxText {
+		s = strings.ToValidUTF8(s[:maxText], "")
+	}
+	return s
+}
+
 // text checks texts that may be empty. What is refused for its credentials is
 // not repeated.
 func (c factCheck) text(fact string, texts ...string) {
@@ -186,8 +207,9 @@ func (c factCheck) text(fact string, texts ...string) {
 		switch {
 		case credentials.MatchString(s):
 			c.f.add("%s: an address with credentials", fact)
-		case len(s) > maxText || !isText(s):
-			c.f.add("%s: %.40q: not one line of at most %d bytes", fact, s, maxText)
+		case len(s) > maxText || !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }):
+			// What turns the direction of writing would deceive a reader too.
+			c.f.add("%s: %.40q: not one printable line of at most %d bytes", fact, s, maxText)
 		}
 	}
 }
