@@ -75,35 +75,13 @@ func parseTOML(text []byte) config {
 			c.sections[section] = true
 		case assigned:
 			at := strings.Index(src, "=") + 1
-			value := tomlValue(src[at:])
+			value := upTo(src[at:], "\n")
 			c.values[section+"."+strings.Trim(strings.TrimSpace(name), `"'`)] = strings.TrimSpace(value)
 			rest = strings.TrimPrefix(src[at+len(value):], "\n")
 		}
 		src = rest
 	}
 	return c
-}
-
-// tomlValue is the prefix of s up to the end of the line outside of brackets.
-func tomlValue(s string) string {
-	depth := 0
-	for i := 0; i < len(s); {
-		switch s[i] {
-		case '\'', '"':
-			i += literalEnd(s[i:])
-			continue
-		case '[', '{':
-			depth++
-		case ']', '}':
-			depth--
-		case '\n':
-			if depth <= 0 {
-				return s[:i]
-			}
-		}
-		i++
-	}
-	return s
 }
 
 // harmless are the build requirements that add nothing to a pure wheel.

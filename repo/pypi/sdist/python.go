@@ -62,7 +62,7 @@ func (s source) argument(name string) (value string, ok bool) {
 			if text[i:end] == name && (i == 0 || text[i-1] != '.') {
 				after := strings.TrimLeft(text[end:], " \t\r\n")
 				if strings.HasPrefix(after, "=") && !strings.HasPrefix(after, "==") {
-					return expression(after[1:]), true
+					return strings.TrimSpace(upTo(strings.TrimSpace(after[1:]), ",)]}\n")), true
 				}
 			}
 			i = end
@@ -77,33 +77,29 @@ func isWord(c byte) bool {
 	return c == '_' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// expression cuts s at the end of the expression that it starts with: a comma,
-// a closing bracket or the end of the line outside of brackets.
-func expression(s string) string {
+// upTo is the prefix of s before the first of some bytes that stands outside of
+// brackets and strings; all of s when there is none. A closing bracket among them
+// is one that s did not open.
+func upTo(s, ends string) string {
 	depth := 0
 	for i := 0; i < len(s); {
-		switch s[i] {
-		case '\'', '"':
+		c := s[i]
+		if c == '\'' || c == '"' {
 			i += literalEnd(s[i:])
 			continue
+		}
+		if depth == 0 && strings.IndexByte(ends, c) >= 0 {
+			return s[:i]
+		}
+		switch c {
 		case '(', '[', '{':
 			depth++
 		case ')', ']', '}':
-			if depth--; depth < 0 {
-				return strings.TrimSpace(s[:i])
-			}
-		case ',':
-			if depth == 0 {
-				return strings.TrimSpace(s[:i])
-			}
-		case '\n':
-			if depth == 0 && strings.TrimSpace(s[:i]) != "" {
-				return strings.TrimSpace(s[:i])
-			}
+			depth = max(depth-1, 0)
 		}
 		i++
 	}
-	return strings.TrimSpace(s)
+	return s
 }
 
 // brackets returns what stands between the brackets that enclose all of an
@@ -120,33 +116,11 @@ func brackets(value, pair string) (inner string, ok bool) {
 func items(s string) []string {
 	var out []string
 	for s = strings.TrimSpace(s); s != ""; s = strings.TrimSpace(s) {
-		item := expressionTo(s)
+		item := upTo(s, ",")
 		out = append(out, strings.TrimSpace(item))
 		s = strings.TrimPrefix(s[len(item):], ",")
 	}
 	return out
-}
-
-// expressionTo is the prefix of s up to a comma outside of brackets.
-func expressionTo(s string) string {
-	depth := 0
-	for i := 0; i < len(s); {
-		switch s[i] {
-		case '\'', '"':
-			i += literalEnd(s[i:])
-			continue
-		case '(', '[', '{':
-			depth++
-		case ')', ']', '}':
-			depth--
-		case ',':
-			if depth <= 0 {
-				return s[:i]
-			}
-		}
-		i++
-	}
-	return s
 }
 
 // stringLiteral reads one plain string.
