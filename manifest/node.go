@@ -27,6 +27,7 @@ type Node struct {
 	Interfaces  []Interface   `yaml:"interfaces,omitempty" json:"interfaces,omitempty"`
 	Ports       []Port        `yaml:"ports,omitempty" json:"ports,omitempty"` // that somebody listens on
 	Security    Security      `yaml:"security,omitempty" json:"security"`
+	Sudo        Sudo          `yaml:"sudo,omitempty" json:"sudo"`
 	TimeSync    TimeSync      `yaml:"time_sync,omitempty" json:"time_sync"`
 	Pythons     []Python      `yaml:"pythons,omitempty" json:"pythons,omitempty"` // in the order of the node's PATH
 	RPM         string        `yaml:"rpm,omitempty" json:"rpm,omitempty"`         // EVR of the package rpm
@@ -89,12 +90,11 @@ type Port struct {
 
 // Security is what hardening has set.
 type Security struct {
-	SELinux      SELinux  `yaml:"selinux,omitempty" json:"selinux"`
-	FIPS         string   `yaml:"fips,omitempty" json:"fips,omitempty"`                              // "enabled", "disabled": the kernel's mode
-	CryptoPolicy string   `yaml:"crypto_policy,omitempty" json:"crypto_policy,omitempty"`            // "DEFAULT", "FIPS:OSPP"
-	Fapolicyd    string   `yaml:"fapolicyd,omitempty" json:"fapolicyd,omitempty"`                    // "absent", "installed" (no more is known), "inactive", "active"
-	SudoPath     []string `yaml:"sudo_secure_path,flow,omitempty" json:"sudo_secure_path,omitempty"` // of every user's sudo
-	Umask        string   `yaml:"umask,omitempty" json:"umask,omitempty"`                            // of a login, from login.defs: "022"
+	SELinux      SELinux `yaml:"selinux,omitempty" json:"selinux"`
+	FIPS         string  `yaml:"fips,omitempty" json:"fips,omitempty"`                   // "enabled", "disabled": the kernel's mode
+	CryptoPolicy string  `yaml:"crypto_policy,omitempty" json:"crypto_policy,omitempty"` // "DEFAULT", "FIPS:OSPP"
+	Fapolicyd    string  `yaml:"fapolicyd,omitempty" json:"fapolicyd,omitempty"`         // "absent", "installed" (no more is known), "inactive", "active"
+	Umask        string  `yaml:"umask,omitempty" json:"umask,omitempty"`                 // of a login, from login.defs: "022"
 }
 
 // SELinux tells the mode that is and the one that the next boot will have.
@@ -102,6 +102,11 @@ type SELinux struct {
 	Mode       string `yaml:"mode,omitempty" json:"mode,omitempty"`             // "enforcing", "permissive", "disabled"
 	Configured string `yaml:"configured,omitempty" json:"configured,omitempty"` // as Mode
 	Policy     string `yaml:"policy,omitempty" json:"policy,omitempty"`         // "targeted", "mls"
+}
+
+// Sudo is what sudo does for everybody. Who may use it is not told.
+type Sudo struct {
+	SecurePath []string `yaml:"secure_path,flow,omitempty" json:"secure_path,omitempty"` // where it looks for programs; empty: in the user's PATH
 }
 
 // TimeSync says who sets the clock, and whether it is set.
@@ -143,7 +148,7 @@ type Package struct {
 
 // UnknownFact is a fact that could not be found out.
 type UnknownFact struct {
-	Fact string `yaml:"fact" json:"fact"` // YAML path: "security.sudo_secure_path", or "disks /data"
+	Fact string `yaml:"fact" json:"fact"` // YAML path: "sudo.secure_path", or "disks /data"
 	Why  string `yaml:"why" json:"why"`
 }
 

@@ -26,8 +26,9 @@ func sampleNode() Node {
 		Ports:      []Port{{"tcp", "0.0.0.0", 22}, {"udp", "::1", 323}},
 		Security: Security{
 			SELinux: SELinux{Mode: "permissive", Configured: "enforcing", Policy: "targeted"}, FIPS: "enabled", CryptoPolicy: "FIPS:OSPP",
-			Fapolicyd: "active", SudoPath: []string{"/sbin", "/bin"}, Umask: "077",
+			Fapolicyd: "active", Umask: "077",
 		},
+		Sudo:        Sudo{SecurePath: []string{"/sbin", "/bin"}},
 		TimeSync:    TimeSync{Service: "chronyd", State: "synchronised"},
 		Pythons:     []Python{{Path: "/usr/bin/python3.9", Version: "3.9.18"}, {Path: "/usr/bin/python3.11", Version: "3.11.7", Lacks: []string{"ensurepip"}}},
 		RPM:         "4.16.1.3-29.el9",

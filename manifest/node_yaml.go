@@ -94,6 +94,7 @@ func (n *Node) Validate() error {
 	c.positive("memory", n.Memory, n.Swap)
 	c.machine(n)
 	c.security(n.Security)
+	c.text("sudo.secure_path", n.Sudo.SecurePath...)
 	c.word("time_sync.state", n.TimeSync.State, "synchronised", "unsynchronised")
 	c.text("time_sync.service", n.TimeSync.Service)
 	c.software(n)
@@ -146,7 +147,6 @@ func (c factCheck) security(s Security) {
 	c.word("security.fips", s.FIPS, "enabled", "disabled")
 	c.text("security.crypto_policy", s.CryptoPolicy)
 	c.word("security.fapolicyd", s.Fapolicyd, "absent", "installed", "inactive", "active")
-	c.text("security.sudo_secure_path", s.SudoPath...)
 	if strings.Trim(s.Umask, "01234567") != "" || len(s.Umask) > 4 {
 		c.f.add("security.umask %q: not an octal mode", s.Umask)
 	}
