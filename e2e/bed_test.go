@@ -2,18 +2,20 @@
 
 // Package e2e tries the project in the real world: a bundle of real packages is
 // built with the program itself and installed with the tools that a site has.
-// It knows the test bed (scripts/testbed) by one file, bed.json, and pgbundle by
-// its command line alone.
+// It knows the test bed (scripts/testbed) by one file, bed.json, and the verbs
+// of its nodes, and pgbundle by its command line.
 package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -24,6 +26,8 @@ type bed struct {
 	Keys         string             `json:"keys"`         // folder of public keys, with the secret ones in gnupg
 	Etcd         string             `json:"etcd"`         // folder of releases
 	Galaxy       string             `json:"galaxy"`       // folder of collection tarballs
+	Hand         string             `json:"hand"`         // network namespace from which nodes are reached
+	SSHConfig    string             `json:"sshConfig"`    // by which alice of every node is
 	Seconds      map[string]float64 `json:"seconds"`      // per stage; 0: taken from the cache
 
 	dir string // the bed's working folder
@@ -52,31 +56,48 @@ func (b *bed) repoFile() string {
 	return text.String()
 }
 
-// openBed reads what the bed's scripts made and serves it on the loopback. A
-// world that is not there is a failure, never a pass: nothing here is skipped.
+// reachBed opens a TCP connection to the served bed.
+func (b *bed) reachBed() []string {
+	return []string{"bash", "-c", `exec 3<>"/dev/tcp/${0%:*}/${0#*:}"`, strings.TrimPrefix(b.url, "http://")}
+}
+
+// openBed is the one bed of a run. A world that is not there is a failure,
+// never a pass: nothing here is skipped.
 func openBed(t *testing.T) *bed {
 	t.Helper()
+	b, err := theBed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// theBed reads what the bed's scripts made and serves it on the loopback for as
+// long as the tests run: a bundle remembers where it was made from.
+var theBed = sync.OnceValues(func() (*bed, error) {
 	if os.Getuid() != 0 {
-		t.Fatal("needs root: dnf --installroot and network namespaces do; run make e2e as root")
+		return nil, errors.New("needs root: dnf --installroot and network namespaces do; run make e2e as root")
 	}
 	dir := os.Getenv("PGBUNDLE_TESTBED")
 	if dir == "" {
-		t.Fatal("no test bed: PGBUNDLE_TESTBED is not set; run make e2e, which makes it")
+		return nil, errors.New("no test bed: PGBUNDLE_TESTBED is not set; run make e2e, which makes it")
 	}
 	data, err := os.ReadFile(filepath.Join(dir, "bed.json"))
 	if err != nil {
-		t.Fatalf("no test bed: run make e2e, which makes it: %v", err)
+		return nil, fmt.Errorf("no test bed: run make e2e, which makes it: %w", err)
 	}
 	b := &bed{dir: dir}
 	if err := json.Unmarshal(data, b); err != nil {
-		t.Fatalf("read bed.json: %v", err)
+		return nil, fmt.Errorf("read bed.json: %w", err)
+	}
+	galaxy, err := galaxyServer(b.Galaxy)
+	if err != nil {
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", http.FileServer(http.Dir(b.Repositories)))
 	mux.Handle("/etcd/", http.StripPrefix("/etcd/", http.FileServer(http.Dir(b.Etcd))))
-	mux.Handle("/galaxy/", http.StripPrefix("/galaxy", galaxyServer(t, b.Galaxy)))
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	b.url = server.URL
-	return b
-}
+	mux.Handle("/galaxy/", http.StripPrefix("/galaxy", galaxy))
+	b.url = httptest.NewServer(mux).URL
+	return b, nil
+})

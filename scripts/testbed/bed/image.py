@@ -38,8 +38,8 @@ VARIANT_ID=pgbundle-testbed-debian12
 """
 
 
-def make(base: Path, words: Words, out: Path, work: Path, attrs: Path) -> None:
-    """Build the RPM from the root `base` into `out`."""
+def make(base: Path, words: Words, absent: list[str], out: Path, work: Path, attrs: Path) -> None:
+    """Build the RPM from the root `base` into `out`; a node lacks the packages `absent`."""
     payload = Payload(work / "root")
     for path in sorted(SHARED_DIRS - {"/"}):
         payload.add_dir(path, _mode(base, path))
@@ -51,7 +51,7 @@ def make(base: Path, words: Words, out: Path, work: Path, attrs: Path) -> None:
     for path in _unowned(base):
         payload.add_copy(path, base / path.lstrip("/"), _mode(base, path))
     _identity(payload, base)
-    build(_package(_essential(base, words)), payload, out, work / "rpmbuild", attrs)
+    build(_package([name for name in _essential(base, words) if name not in absent]), payload, out, work / "rpmbuild", attrs)
 
 
 def _unowned(base: Path) -> list[str]:

@@ -1,0 +1,108 @@
+"""What a site does to a node after it installed it: the RHEL 9 STIG's ways.
+
+They are in every node of every run. Each entry is one that broke somebody's
+installation: https://github.com/ansible-lockdown/RHEL9-STIG names them.
+"""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+_FILES = {
+    # /tmp, /var/tmp and /home can neither run a program nor hold a device
+    "etc/fstab": (0o644, """\
+tmpfs /tmp     tmpfs mode=1777,nosuid,nodev,noexec 0 0
+tmpfs /var/tmp tmpfs mode=1777,nosuid,nodev,noexec 0 0
+/home /home    none  bind,nosuid,nodev,noexec      0 0
+"""),
+    "etc/profile.d/umask.sh": (0o644, "umask 077\n"),
+    # EL's secure_path: what is only in /usr/local/bin is not found through sudo
+    "etc/sudoers": (0o440, """\
+Defaults env_reset
+Defaults use_pty
+Defaults secure_path = /sbin:/bin:/usr/sbin:/usr/bin
+root ALL=(ALL) ALL
+@includedir /etc/sudoers.d
+"""),
+    "etc/sudoers.d/alice": (0o440, "alice ALL=(ALL) NOPASSWD: ALL\n"),
+    "etc/ssh/sshd_config.d/site.conf": (0o600, """\
+PermitRootLogin no
+PasswordAuthentication no
+X11Forwarding no
+AuthorizedKeysFile /etc/ssh/authorized_keys/%u
+"""),
+    "etc/dnf/dnf.conf": (0o644, """\
+[main]
+gpgcheck=1
+localpkg_gpgcheck=1
+installonly_limit=3
+clean_requirements_on_remove=True
+best=True
+skip_if_unavailable=False
+"""),
+    # the distribution's own repositories, enabled and out of reach: whoever asks them fails
+    "etc/yum.repos.d/rocky.repo": (0o644, """\
+[baseos]
+name=Rocky Linux $releasever - BaseOS
+baseurl=https://dl.testbed.invalid/pub/rocky/$releasever/BaseOS/$basearch/os/
+gpgcheck=1
+enabled=1
+"""),
+    # a kernel is shared: sysctl must succeed and never reach it (scripts/testbed/README.md)
+    "etc/systemd/system/testbed-sysctl.service": (0o644, r"""\
+[Unit]
+Description=A private copy of the kernel's settings
+DefaultDependencies=no
+Before=sysinit.target systemd-sysctl.service
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/sbin/testbed-sysctl
+[Install]
+WantedBy=sysinit.target
+"""),
+    "usr/local/sbin/testbed-sysctl": (0o755, """\
+#!/bin/sh
+set -e
+copy=/run/testbed-sysctl
+for file in /proc/sys/vm/* /proc/sys/fs/file-max /proc/sys/fs/aio-max-nr /proc/sys/fs/nr_open /proc/sys/kernel/sem \\
+	/proc/sys/kernel/shmmax /proc/sys/kernel/shmall /proc/sys/kernel/numa_balancing /proc/sys/kernel/pid_max; do
+	[ -f "$file" ] || continue
+	mkdir -p "$copy${file%/*}"
+	cat "$file" >"$copy$file" 2>/dev/null || continue # vm.compact_memory and the like only take writes
+	[ "${file%/*}" = /proc/sys/vm ] || mount --bind "$copy$file" "$file"
+done
+mount --bind "$copy/proc/sys/vm" /proc/sys/vm
+mount --bind /proc/sys/net /proc/sys/net
+mount -o remount,bind,rw /proc/sys/net
+"""),
+}
+
+_UMASK_LINE = "session optional pam_umask.so silent\n"  # EL has it in postlogin; it reads login.defs
+
+
+def harden(root: Path) -> None:
+    """Turn a fresh root into a node of a careful site, with the user alice."""
+    for path, (mode, text) in _FILES.items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+    for stack in ("common-session", "common-session-noninteractive"):
+        with (root / "etc/pam.d" / stack).open("a") as file:
+            file.write(_UMASK_LINE)
+    defaults = root / "etc/login.defs"
+    text = re.sub(r"(?m)^UMASK\s.*$", "UMASK 077", defaults.read_text())
+    defaults.write_text(re.sub(r"(?m)^USERGROUPS_ENAB\s.*$", "USERGROUPS_ENAB no", text))
+    subprocess.run(["useradd", "--root", root, "--uid", "1000", "--user-group", "--create-home", "--shell", "/bin/bash", "alice"], check=True)
+    (root / "home/alice").chmod(0o700)
+    subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", "testbed-sysctl.service"], check=True)
+    for unit in _DEBIANS:
+        for link in (root / "etc/systemd/system").glob(f"*.wants/{unit}"):
+            link.unlink()
+    shutil.rmtree(root / "var/cache/dnf", ignore_errors=True)
+
+
+# Units of packages that a node does not have, enabled by Debian's scripts in the base root.
+_DEBIANS = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer")
