@@ -97,7 +97,7 @@ func Build(ctx context.Context, o Options, lock *manifest.Lock, to Output) (*Bui
 	if err != nil {
 		return nil, err
 	}
-	files, err := fetchArtifacts(ctx, o, sources, lock)
+	files, signatures, err := fetchArtifacts(ctx, o, sources, lock, program.SHA256)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func Build(ctx context.Context, o Options, lock *manifest.Lock, to Output) (*Bui
 		return nil, err
 	}
 	o.Progress.Stage("prove", 0)
-	checked, err := Prove(ctx, layout, lock, ProveOptions{Now: o.Now, Jobs: o.Jobs})
+	checked, err := Prove(ctx, layout, lock, ProveOptions{Now: o.Now, Jobs: o.Jobs, signatures: signatures})
 	if err != nil {
 		return nil, fmt.Errorf("the bundle would not be complete: %w", err)
 	}

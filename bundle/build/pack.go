@@ -3,8 +3,6 @@ package build
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -71,16 +69,4 @@ func CheckOutput(to string) error {
 		return fmt.Errorf("write into the folder %s: %w: make it, or name another place with -o", cmp.Or(dir, "."), errors.Unwrap(err))
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
-}
-
-// fileHas reports whether a file's sha256 is the given one.
-func fileHas(path, digest string) bool {
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return err == nil && hex.EncodeToString(h.Sum(nil)) == digest
 }

@@ -19,6 +19,8 @@ import (
 type ProveOptions struct {
 	Now  time.Time // decides whether a key has expired
 	Jobs int
+
+	signatures *signatureCheck // of all packages of the lock, when it is done already
 }
 
 // Prove resolves the requests of a lock again out of a bundle alone, with the

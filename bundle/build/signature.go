@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +16,8 @@ import (
 	"pgbundle/repo"
 	"pgbundle/repo/rpm/pkgfile"
 )
+
+const signatureCheckName = "rpm-signatures"
 
 // signatureCheck checks packages with the keys of the repository that each
 // comes from, as the crypto policy of EL 9 would.
@@ -48,17 +49,9 @@ func newSignatureCheck(lock *manifest.Lock, now time.Time) (*signatureCheck, err
 	return c, errors.Join(errs...)
 }
 
-func (c *signatureCheck) file(path string, a manifest.Artifact) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("check signature of %s: %w", a.Path, err)
-	}
-	defer f.Close()
-	return c.read(f, a)
-}
-
-// read checks one package; r is read to its end.
-func (c *signatureCheck) read(r io.Reader, a manifest.Artifact) error {
+// read checks one package and returns the fingerprint of its signer, "" when none
+// was needed; r is read to its end.
+func (c *signatureCheck) read(r io.Reader, a manifest.Artifact) (signer string, err error) {
 	source := a.From.Source
 	policy := pkgfile.Policy{Mode: pkgfile.Required, Now: c.now, RefuseSHA1: true, RefuseEdDSA: true}
 	if c.off[source] {
@@ -66,26 +59,38 @@ func (c *signatureCheck) read(r io.Reader, a manifest.Artifact) error {
 	}
 	verified, err := pkgfile.Verify(r, c.rings[source], policy)
 	if err != nil {
-		return fmt.Errorf("check signature of %s from %s: %w", a.Path, source, err)
+		return "", fmt.Errorf("check signature of %s from %s: %w", a.Path, source, err)
 	}
 	// Metadata need not be signed: without this it could pass an older build,
 	// well signed, for the newest.
 	if got, want := verified.Package.NEVRA(), a.Name+"-"+a.Version+"."+a.Arch; got != want {
-		return manifest.Classify(manifest.ErrDamaged, fmt.Errorf("check %s: the lock calls it %s, its header %s", a.Path, want, got))
+		return "", manifest.Classify(manifest.ErrDamaged, fmt.Errorf("check %s: the lock calls it %s, its header %s", a.Path, want, got))
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if verified.Signer == nil {
-		c.plain++
-		return nil
+		return "", nil
 	}
-	c.signed++
-	c.signers[verified.Signer.Fingerprint] = true
-	return nil
+	return verified.Signer.Fingerprint, nil
 }
 
-// proveSignatures checks every package of the bundle with the keys of its lock.
+// count books a package that passed.
+func (c *signatureCheck) count(signer string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if signer == "" {
+		c.plain++
+		return
+	}
+	c.signed++
+	c.signers[signer] = true
+}
+
+// proveSignatures checks every package of the bundle with the keys of its lock,
+// unless that was done when they were fetched: then each was checked in the pass
+// that took its digest, and what is packed has that digest or is refused.
 func proveSignatures(ctx context.Context, tree Tree, lock *manifest.Lock, o ProveOptions) (manifest.Check, error) {
+	if o.signatures != nil {
+		return manifest.Check{Name: signatureCheckName, Result: o.signatures.result()}, nil
+	}
 	c, err := newSignatureCheck(lock, o.Now)
 	if err != nil {
 		return manifest.Check{}, err
@@ -115,7 +120,7 @@ func proveSignatures(ctx context.Context, tree Tree, lock *manifest.Lock, o Prov
 	if err := errors.Join(errs...); err != nil {
 		return manifest.Check{}, err
 	}
-	return manifest.Check{Name: "rpm-signatures", Result: c.result()}, nil
+	return manifest.Check{Name: signatureCheckName, Result: c.result()}, nil
 }
 
 func (c *signatureCheck) opened(ctx context.Context, tree repo.Tree, a manifest.Artifact) error {
@@ -124,7 +129,11 @@ func (c *signatureCheck) opened(ctx context.Context, tree repo.Tree, a manifest.
 		return fmt.Errorf("check signature of %s: %w", a.Path, err)
 	}
 	defer f.Close()
-	return c.read(f, a)
+	signer, err := c.read(f, a)
+	if err == nil {
+		c.count(signer)
+	}
+	return err
 }
 
 func (c *signatureCheck) result() string {
