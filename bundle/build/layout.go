@@ -3,6 +3,7 @@ package build
 import (
 	"bytes"
 	"context"
+	_ "embed" // the script
 	"fmt"
 	"io"
 	"io/fs"
@@ -27,6 +28,12 @@ const (
 	collectionFolder = "collections"
 	requirementsLock = "requirements.lock"
 )
+
+// The name that people know for what installs a bundle.
+const scriptName = "airgap-install.sh"
+
+//go:embed airgap-install.sh
+var script []byte
 
 // placed is where the bytes of an artifact are: a file, or memory when they
 // were made here.
@@ -74,6 +81,7 @@ func lay(ctx context.Context, lock *manifest.Lock, at map[string]placed, jobs in
 	if err := l.layRepodata(ctx, lock, jobs); err != nil {
 		return nil, err
 	}
+	l.layScript(lock)
 	l.layKeys(lock)
 	l.layWheelLocks(lock)
 	l.layCollections(lock)
@@ -97,6 +105,15 @@ func programFirst(path string) int {
 func (l *layout) add(name string, data []byte) {
 	l.files = append(l.files, manifest.File{Path: name, Size: int64(len(data)), Mode: 0o644, SHA256: manifest.Digest(data)})
 	l.content[name] = placed{made: data}
+}
+
+// layScript adds the script that runs the program, where there is one to run.
+func (l *layout) layScript(lock *manifest.Lock) {
+	if !slices.ContainsFunc(lock.Artifacts, func(a manifest.Artifact) bool { return a.Kind == manifest.Program }) {
+		return
+	}
+	l.add(scriptName, script)
+	l.files[len(l.files)-1].Mode = 0o755
 }
 
 // layRepodata makes the folder of RPMs a dnf repository.
