@@ -169,6 +169,7 @@ func TestCleanText(t *testing.T) {
 		"":                                   "",
 		" a\tb\n":                            "a?b",
 		"\x1b[2J":                            "?[2J",
+		"\u00a0\n":                           "?",
 		"\xff\xfe":                           "?",
 		"a\u202eb":                           "a?b",
 		"Société":                            "Société",

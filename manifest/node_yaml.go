@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -182,9 +183,13 @@ func (c factCheck) software(n *Node) {
 var credentials = regexp.MustCompile(`://[^/\s]*@`)
 
 // CleanText makes text from outside fit to stand in a Node: one line of
-// printable characters, short, and without credentials in an address.
+// printable characters, short, and without credentials in an address. What is
+// not empty does not become so.
 func CleanText(s string) string {
-	s = strings.TrimSpace(strings.ToValidUTF8(s, "?"))
+	if s == "" {
+		return ""
+	}
+	s = cmp.Or(strings.TrimSpace(strings.ToValidUTF8(s, "?")), "?")
 	s = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return '?'
