@@ -34,7 +34,7 @@ nodes without a network, and proves that it is complete before anyone carries it
 
 ` + exitText,
 		Commands: []*cli.Command{
-			buildCommand(h), lockCommand(h), resolveCommand(h), verifyCommand(h), inspectCommand(h),
+			buildCommand(h), lockCommand(h), resolveCommand(h), verifyCommand(h), inspectCommand(h), factsCommand(h),
 			signCommand(h), keygenCommand(h), completionCommand(h), docsCommand(h),
 		},
 		Writer: h.stdout, ErrWriter: h.stderr, Reader: h.stdin,
