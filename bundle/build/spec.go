@@ -3,9 +3,7 @@ package build
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +11,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"pgbundle/manifest"
-	"pgbundle/repo/pypi/pep440"
 	"pgbundle/repo/pypi/pep508"
 )
 
@@ -62,17 +59,6 @@ const (
 	etcdClient = "urllib3<2.6"
 )
 
-// ParseSpec reads pgbundle.yaml. An unknown key, a duplicate or a wrong type is
-// an error with its line, of class manifest.ErrUsage.
-func ParseSpec(data []byte) (Spec, error) {
-	var s Spec
-	if err := manifest.DecodeStrict(data, &s); err != nil {
-		// A spec is written by hand: what is wrong with it is not damage.
-		return Spec{}, manifest.Classify(manifest.ErrUsage, errors.New(err.Error()))
-	}
-	return s, nil
-}
-
 // WithDefaults returns the spec with every field set that has a default.
 func (s Spec) WithDefaults() Spec {
 	set := func(field *string, value string) {
@@ -96,86 +82,6 @@ func (s Spec) WithDefaults() Spec {
 	}
 	s.Etcd = strings.TrimPrefix(s.Etcd, "v")
 	return s
-}
-
-var (
-	targetForm  = regexp.MustCompile(`^rhel(9(?:\.(?:[0-9]|1[0-9]))?)$`)
-	etcdForm    = regexp.MustCompile(`^3\.[0-9]{1,3}\.[0-9]{1,3}$`)
-	versionForm = regexp.MustCompile(`[0-9][0-9A-Za-z.]*`)
-	pythonForm  = regexp.MustCompile(`^3\.[0-9]{1,2}(\.[0-9]{1,2})?$`)
-)
-
-// Check returns every mistake in a spec that has its defaults, joined; each is
-// of class manifest.ErrUsage and names the field and the values it takes.
-func (s Spec) Check() error {
-	var errs []error
-	wrong := func(format string, args ...any) {
-		errs = append(errs, manifest.Classify(manifest.ErrUsage, fmt.Errorf(format, args...)))
-	}
-	if pg, err := strconv.Atoi(s.PostgreSQL); err != nil || pg < 14 || pg > 17 {
-		wrong("postgresql %q: takes 14, 15, 16 or 17", s.PostgreSQL)
-	}
-	if !etcdForm.MatchString(s.Etcd) {
-		wrong("etcd %q: takes a version like 3.5.16", s.Etcd)
-	}
-	if !targetForm.MatchString(s.Target) {
-		wrong("target %q: takes rhel9, or a minor like rhel9.4", s.Target)
-	}
-	if s.Arch != "x86_64" && s.Arch != "aarch64" {
-		wrong("arch %q: takes x86_64 or aarch64", s.Arch)
-	}
-	if !pythonForm.MatchString(s.NodePython) {
-		wrong("node python %q: takes a version like 3.9 or 3.11", s.NodePython)
-	}
-	if minor(s.ControlPython) < 9 || minor(s.ControlPython) > 11 {
-		wrong("control python %q: ansible-core 2.15 runs on 3.9, 3.10 and 3.11", s.ControlPython)
-	}
-	if unsafePatroni(s.Patroni) {
-		wrong("patroni %q: below 3.0.3 it can lose acknowledged rows when a frozen leader thaws; ask for >=3.0.3", s.Patroni)
-	}
-	for _, part := range s.With {
-		if part != "pgbackrest" {
-			wrong("with %q: the optional part is pgbackrest", part)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// unsafePatroni reports whether a requirement leaves room only for versions
-// below the floor: nothing from the floor up to the newest that could ever be
-// asked for satisfies it.
-func unsafePatroni(requirement string) bool {
-	i := strings.IndexAny(requirement, "<>=!~")
-	if i < 0 {
-		return false
-	}
-	set, err := pep440.ParseSpecifiers(requirement[i:])
-	if err != nil {
-		return false // the resolver says what is wrong with it
-	}
-	floor, err := pep440.Parse("3.0.3")
-	if err != nil {
-		return false
-	}
-	// A range that is not empty above the floor holds one of these: the floor,
-	// what follows it, or a version that the range itself names.
-	tries := append([]string{"3.0.3", "3.0.4", "3.99", "9999"}, versionForm.FindAllString(requirement[i:], -1)...)
-	return !slices.ContainsFunc(tries, func(text string) bool {
-		v, err := pep440.Parse(text)
-		return err == nil && v.Compare(floor) >= 0 && set.Contains(v)
-	})
-}
-
-// minor returns the minor of a Python version 3.N[.M], or -1.
-func minor(python string) int {
-	if !pythonForm.MatchString(python) {
-		return -1
-	}
-	n, err := strconv.Atoi(strings.Split(python, ".")[1])
-	if err != nil {
-		return -1
-	}
-	return n
 }
 
 // MachineTarget is the target that the spec names.

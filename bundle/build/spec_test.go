@@ -158,17 +158,22 @@ func TestInOrder(t *testing.T) {
 }
 
 func FuzzParseSpec(f *testing.F) {
+	f.Add([]byte("- a\n"))
+	f.Add([]byte("packages: a\nwith: {b: c}\n"))
 	f.Add([]byte("postgresql: \"16\"\netcd: 3.5.16\nwith: [pgbackrest]\nrepositories: {a: b}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := ParseSpec(data)
+		f, err := ReadSpec("pgbundle.yaml", data)
 		if err != nil {
+			if strings.Contains(err.Error(), "build.Spec") || strings.Contains(err.Error(), "unmarshal") {
+				t.Fatalf("Go's words in %v", err)
+			}
 			if !errors.Is(err, manifest.ErrUsage) {
 				t.Fatalf("class of %v", err)
 			}
 			return
 		}
-		s = s.WithDefaults()
-		if s.Check() == nil {
+		if f.Check(f.Spec) == nil {
+			s := f.Spec.WithDefaults()
 			if _, err := s.Digest(); err != nil {
 				t.Fatal(err)
 			}

@@ -98,15 +98,16 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 			name = "pgbundle.yaml"
 		}
 	}
+	file := &build.SpecFile{}
 	if name != "" {
 		data, err := os.ReadFile(name)
 		if err != nil {
 			return spec, "", manifest.Classify(manifest.ErrUsage, fmt.Errorf("read spec: %w", err))
 		}
-		if spec, err = build.ParseSpec(data); err != nil {
-			return spec, "", fmt.Errorf("read spec %s: %w", name, err)
+		if file, err = build.ReadSpec(name, data); err != nil {
+			return spec, "", err
 		}
-		dir = filepath.Dir(name)
+		spec, dir = file.Spec, filepath.Dir(name)
 	}
 	for flag, field := range map[string]*string{
 		"pg": &spec.PostgreSQL, "etcd": &spec.Etcd, "target": &spec.Target, "arch": &spec.Arch, "patroni": &spec.Patroni,
@@ -138,8 +139,7 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 	if err := reposOf(c, &spec); err != nil {
 		return spec, "", err
 	}
-	spec = spec.WithDefaults()
-	return spec, dir, spec.Check()
+	return spec.WithDefaults(), dir, file.Check(spec)
 }
 
 // reposOf puts the repository flags over the spec's.

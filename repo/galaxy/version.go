@@ -106,6 +106,12 @@ func (r Range) String() string {
 	return strings.Join(words, ",")
 }
 
+// CheckRequest says what is wrong with a request for a collection, if anything.
+func CheckRequest(text string) error {
+	_, _, err := parseRequest(text)
+	return err
+}
+
 // parseRequest reads "namespace.name", "namespace.name:RANGE" or
 // "namespace.name>=1".
 func parseRequest(text string) (Name, Range, error) {
