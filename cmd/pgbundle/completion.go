@@ -2,16 +2,52 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
 
-const bashCompletion = `# bash completion for pgbundle; use: source <(pgbundle completion bash)
+// flagValues are the values of flags that take one of a few words. Repositories
+// may also be .repo files, which shells find by themselves.
+var flagValues = map[string][]string{
+	"arch":       {"x86_64", "aarch64"},
+	"log-format": {"auto", "plain", "json"},
+	"pg":         {"14", "15", "16", "17"},
+	"repos":      {"rocky", "alma", "host"},
+	"with":       {"pgbackrest"},
+}
+
+// cases writes one line for each flag with known values.
+func cases(format string) string {
+	var b strings.Builder
+	for _, flag := range slices.Sorted(maps.Keys(flagValues)) {
+		fmt.Fprintf(&b, format, flag, strings.Join(flagValues[flag], " "))
+	}
+	return b.String()
+}
+
+const bashHead = `# bash completion for pgbundle; use: source <(pgbundle completion bash)
 _pgbundle() {
 	local words=("${COMP_WORDS[@]:0:COMP_CWORD}") current=${COMP_WORDS[COMP_CWORD]}
-	local replies
+	local replies flag=${COMP_WORDS[COMP_CWORD-1]}
 	# Never run a command: what follows a -- would be its operands.
 	[[ " ${words[*]} " == *" -- "* ]] && return
+	# --flag=value is three words to bash.
+	if [[ $current == "=" ]]; then
+		current=
+	elif [[ $flag == "=" ]]; then
+		flag=${COMP_WORDS[COMP_CWORD-2]}
+	fi
+	case $flag in
+`
+
+const bashTail = `	esac
+	if [[ -n $replies ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$replies" -- "$current"; [[ $flag == --repos ]] && compgen -f -X '!*.repo' -- "$current")
+		return
+	fi
 	if [[ $current == -* && $current != -- ]]; then
 		replies=$("${words[@]}" "$current" --generate-bash-completion 2>/dev/null)
 	elif [[ $current == -- ]]; then
@@ -24,12 +60,21 @@ _pgbundle() {
 complete -o bashdefault -o default -F _pgbundle pgbundle
 `
 
-const zshCompletion = `#compdef pgbundle
+const zshHead = `#compdef pgbundle
 # zsh completion for pgbundle; use: source <(pgbundle completion zsh)
 _pgbundle() {
 	local -a replies
 	local current=${words[CURRENT]}
 	[[ " ${words[1,CURRENT-1]} " == *" -- "* ]] && return
+	case ${words[CURRENT-1]} in
+`
+
+const zshTail = `	esac
+	if (( $#replies )); then
+		compadd -a replies
+		[[ ${words[CURRENT-1]} == --repos ]] && _files -g '*.repo'
+		return
+	fi
 	if [[ $current == -- ]]; then
 		replies=("${(@f)$(${words[1,CURRENT-1]} - --generate-bash-completion 2>/dev/null)}")
 	elif [[ $current == -* ]]; then
@@ -59,13 +104,14 @@ func completionCommand(h host) *cli.Command {
 			script := ""
 			switch shell {
 			case "bash":
-				script = bashCompletion
+				script = bashHead + cases("\t--%s) replies=\"%s\" ;;\n") + bashTail
 			case "zsh":
-				script = zshCompletion
+				script = zshHead + cases("\t--%s) replies=(%s) ;;\n") + zshTail
 			case "fish":
 				if script, err = c.App.ToFishCompletion(); err != nil {
 					return fmt.Errorf("completion for fish: %w", err)
 				}
+				script += "\n" + cases("complete -c pgbundle -l %s -r -a '%s'\n")
 			default:
 				return &usageError{fmt.Sprintf("no completion for %q: there are bash, zsh and fish", shell), "pgbundle completion bash"}
 			}

@@ -15,6 +15,8 @@ func docsCommand(h host) *cli.Command {
 		Name: "docs", Hidden: true,
 		Action: func(c *cli.Context) error {
 			fmt.Fprintf(h.stdout, "# Reference\n\nMade by `make docs` from the program's own help.\n\n%s\n", c.App.Description)
+			fmt.Fprint(h.stdout, "\n## Global options\n\n--help goes with every command, --version stands alone.\n")
+			writeOptions(h.stdout, c.App.VisibleFlags())
 			for _, command := range c.App.Commands {
 				writeReference(h.stdout, command, "pgbundle")
 			}
@@ -35,14 +37,19 @@ func writeReference(w io.Writer, c *cli.Command, parent string) {
 	if text := strings.TrimSuffix(strings.TrimSuffix(c.Description, exitText), "\n\n"); text != "" {
 		fmt.Fprintf(w, "%s\n", text)
 	}
-	if flags := c.VisibleFlags(); len(flags) > 0 {
-		fmt.Fprint(w, "\n| option | meaning |\n| --- | --- |\n")
-		for _, f := range flags {
-			option, meaning, _ := strings.Cut(f.String(), "\t")
-			fmt.Fprintf(w, "| `%s` | %s |\n", option, strings.ReplaceAll(meaning, "|", "\\|"))
-		}
-	}
+	writeOptions(w, c.VisibleFlags())
 	for _, sub := range c.Subcommands {
 		writeReference(w, sub, path)
+	}
+}
+
+func writeOptions(w io.Writer, flags []cli.Flag) {
+	if len(flags) == 0 {
+		return
+	}
+	fmt.Fprint(w, "\n| option | meaning |\n| --- | --- |\n")
+	for _, f := range flags {
+		option, meaning, _ := strings.Cut(f.String(), "\t")
+		fmt.Fprintf(w, "| `%s` | %s |\n", option, strings.ReplaceAll(meaning, "|", "\\|"))
 	}
 }

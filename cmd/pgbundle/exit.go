@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -63,9 +64,22 @@ func exitStatus(err error) int {
 	}
 }
 
-// report prints an error for a person: every line under the program's name,
-// then what to try.
-func report(w io.Writer, err error) {
+// report prints an error for a person: every line under the program's name, then
+// what to try. With the format json it is one line for a machine.
+func report(w io.Writer, err error, format string) {
+	hint, try := "", ""
+	if h, ok := errors.AsType[*hinted](err); ok {
+		hint = h.hint
+	}
+	if u, ok := errors.AsType[*usageError](err); ok {
+		try = u.try
+	}
+	if format == "json" {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(errorLine{"error", strings.TrimRight(err.Error(), "\n"), exitStatus(err), hint, try}) // stderr: nobody is left to tell
+		return
+	}
 	for i, line := range strings.Split(strings.TrimRight(err.Error(), "\n"), "\n") {
 		if i == 0 {
 			fmt.Fprintf(w, "pgbundle: %s\n", line)
@@ -73,10 +87,39 @@ func report(w io.Writer, err error) {
 			fmt.Fprintf(w, "  %s\n", line)
 		}
 	}
-	if h, ok := errors.AsType[*hinted](err); ok {
-		fmt.Fprintf(w, "hint: %s\n", h.hint)
+	if hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
-	if u, ok := errors.AsType[*usageError](err); ok && u.try != "" {
-		fmt.Fprintf(w, "try: %s\n", u.try)
+	if try != "" {
+		fmt.Fprintf(w, "try: %s\n", try)
 	}
+}
+
+// errorLine is the last of the JSON lines on stderr when a command fails.
+type errorLine struct {
+	Event  string `json:"event"` // "error"
+	Text   string `json:"text"`
+	Status int    `json:"status"` // of the process
+	Hint   string `json:"hint,omitempty"`
+	Try    string `json:"try,omitempty"`
+}
+
+// logFormat finds the value of --log-format on a command line, which may be
+// wrong before any flag of it is understood.
+func logFormat(args []string) string {
+	format := ""
+	for i, word := range args {
+		if word == "--" {
+			break
+		}
+		name, value, joined := strings.Cut(word, "=")
+		if name != "--log-format" && name != "-log-format" {
+			continue
+		}
+		if !joined && i+1 < len(args) {
+			value = args[i+1]
+		}
+		format = value
+	}
+	return format
 }

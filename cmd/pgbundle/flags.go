@@ -32,7 +32,13 @@ func networkFlags() []cli.Flag {
 		&cli.StringFlag{Name: "cacert", Usage: "also trust the authorities in `FILE` (PEM), beside the system's"},
 		&cli.StringFlag{Name: "netrc", Usage: "take credentials per host from `FILE` (default: ~/.netrc)"},
 		&cli.StringFlag{Name: "cache", Usage: "keep what was fetched in `DIR` (default: ~/.cache/pgbundle)"},
-		&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "fetch and hash `N` files at once", Value: max(4, runtime.NumCPU())},
+		&cli.IntFlag{Name: "jobs", Aliases: []string{"j"}, Usage: "fetch and hash `N` files at once", Value: max(4, runtime.NumCPU()),
+			Action: func(c *cli.Context, n int) error {
+				if n < 1 {
+					return &usageError{fmt.Sprintf("--jobs %d: takes 1 or more", n), "pgbundle " + commandPath(c) + " --jobs 4"}
+				}
+				return nil
+			}},
 	}
 }
 

@@ -108,7 +108,7 @@ func (b *interrupted) stopIn(t *testing.T, stage string, signal syscall.Signal) 
 		t.Fatalf("the build ended well in spite of %s in stage %s", signal, stage)
 	}
 	if signal == syscall.SIGINT {
-		if status := cmd.ProcessState.ExitCode(); status != 130 || !strings.Contains(strings.Join(said, "\n"), "pgbundle: interrupted") {
+		if status := cmd.ProcessState.ExitCode(); status != 130 || !strings.Contains(strings.Join(said, "\n"), `{"event":"error","text":"interrupted`) {
 			t.Errorf("exit status %d after Ctrl-C:\n%s", status, strings.Join(said, "\n"))
 		}
 	}

@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, h host) int {
 		err = errInterrupted
 	}
 	if err != nil {
-		report(h.stderr, err)
+		report(h.stderr, err, logFormat(args))
 	}
 	return exitStatus(err)
 }

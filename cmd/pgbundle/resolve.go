@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -34,7 +35,7 @@ func whyFlag() cli.Flag {
 func resolveRPMCommand(h host) *cli.Command {
 	flags := append(rpmFlags(),
 		&cli.StringFlag{Name: "arch", Usage: "the nodes' `ARCH`: x86_64 or aarch64", Value: "x86_64"},
-		&cli.StringFlag{Name: "releasever", Usage: "the value of $releasever, such as 9 or 9.4", Value: "9"},
+		&cli.StringFlag{Name: "releasever", Usage: "the nodes' `RELEASE`, the value of $releasever: 9, or a minor such as 9.4", Value: "9"},
 		&cli.StringFlag{Name: "pg", Usage: "PostgreSQL `MAJOR` whose repository a set includes", Value: "16"},
 		&cli.BoolFlag{Name: "weak", Usage: "follow weak dependencies too"},
 		&cli.BoolFlag{Name: "each", Usage: "solve every NAME apart: one JSON object a line"},
@@ -56,12 +57,18 @@ Examples:
 	}
 }
 
+// releaseForm is what dnf knows of EL 9 as $releasever.
+var releaseForm = regexp.MustCompile(`^9(\.[0-9]{1,2})?$`)
+
 func runResolveRPM(c *cli.Context, h host) error {
 	names, err := namesOf(c, h)
 	if err != nil {
 		return err
 	}
 	spec := build.Spec{Target: "rhel" + c.String("releasever"), Arch: c.String("arch"), PostgreSQL: c.String("pg")}
+	if !releaseForm.MatchString(c.String("releasever")) {
+		return &usageError{fmt.Sprintf("--releasever %q: takes 9, or a minor like 9.4", c.String("releasever")), "pgbundle resolve rpm --releasever 9"}
+	}
 	if err := reposOf(c, &spec); err != nil {
 		return err
 	}
@@ -135,7 +142,10 @@ func runResolveWheel(c *cli.Context, h host) error {
 	if err != nil {
 		return err
 	}
-	spec := build.Spec{Arch: c.String("arch"), NodePython: c.String("python"), IndexURL: c.String("index-url")}
+	spec := build.Spec{Arch: c.String("arch"), NodePython: c.String("python"), IndexURL: c.String("index-url"), Constraints: c.StringSlice("constraint")}
+	if err := spec.Check(); err != nil {
+		return err
+	}
 	o, err := optionsOf(c, h, spec.WithDefaults(), &notes{w: h.stderr})
 	if err != nil {
 		return err

@@ -35,6 +35,7 @@ Examples:
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "no-password", Usage: "do not encrypt the secret key"},
 			&cli.StringFlag{Name: "password-file", Usage: "take the password from the first line of `FILE`"},
+			jsonFlag(),
 		},
 		Action: func(c *cli.Context) error { return runKeygen(c, h) },
 	}
@@ -74,9 +75,26 @@ func runKeygen(c *cli.Context, h host) error {
 	if err := renameio.WriteFile(public, key.Public().File(), 0o644, renameio.IgnoreUmask()); err != nil {
 		return fmt.Errorf("write public key: %w", err)
 	}
+	if c.Bool("json") {
+		return writeJSON(h.stdout, keyPair{Secret: secret, Public: public, Key: key.ID()})
+	}
 	fmt.Fprintf(h.stdout, "%s  secret: keep it, and a copy of it\n%s  public: give it to every site, apart from the bundles\nkey %s\n",
 		secret, public, key.ID())
 	return nil
+}
+
+// keyPair is the result of keygen.
+type keyPair struct {
+	Secret string `json:"secret"` // file
+	Public string `json:"public"` // file
+	Key    string `json:"key"`    // its id
+}
+
+// signature is the result of sign.
+type signature struct {
+	Bundle string `json:"bundle"`
+	SHA256 string `json:"sha256,omitempty"` // of the archive; an unpacked bundle has none
+	Key    string `json:"key"`              // the id of the key that signed
 }
 
 func signCommand(h host) *cli.Command {
@@ -95,6 +113,7 @@ Examples:
 			&cli.StringFlag{Name: "key", Usage: "the secret key `FILE`", Required: true},
 			&cli.StringFlag{Name: "password-file", Usage: "take the password of the key from the first line of `FILE`"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "write to `FILE` instead of the bundle itself"},
+			jsonFlag(),
 		},
 		Action: func(c *cli.Context) error { return runSign(c, h) },
 	}
@@ -120,8 +139,11 @@ func runSign(c *cli.Context, h host) error {
 	if err != nil {
 		return fmt.Errorf("sign %s: %w", path, err)
 	}
+	if c.Bool("json") {
+		return writeJSON(h.stdout, signature{Bundle: to, SHA256: written.SHA256, Key: key.ID()})
+	}
 	fmt.Fprintf(h.stdout, "bundle  %s\n", to)
-	if written.SHA256 != "" { // an unpacked bundle has none
+	if written.SHA256 != "" {
 		fmt.Fprintf(h.stdout, "sha256  %s\n", written.SHA256)
 	}
 	fmt.Fprintf(h.stdout, "signed  by %s\n", key.ID())
