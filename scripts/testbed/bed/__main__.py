@@ -75,7 +75,7 @@ class Bed:
         absent = {*self.recipe["node"]["absent"], *self.recipe["exclude"]}
         packages = [self.recipe["rename"].get(package, package) for package in self.recipe["base"] if package not in absent]
         packages += ["testbed-image", *more]
-        return self.store.stage(f"image-{name}", ["roots.py", "harden.py"], [str(repositories), str(packages)],
+        return self.store.stage(f"image-{name}", ["roots.py", "harden.py", "fapolicyd.py"], [str(repositories), str(packages)],
                                 lambda out: roots.make(repositories, packages, out)) / "root"
 
 

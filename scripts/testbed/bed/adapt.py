@@ -28,6 +28,7 @@ POSTGRES = User("postgres", 26, "/var/lib/pgsql", "/bin/bash")  # uid and home o
 PGBOUNCER = User("pgbouncer", 982, "/")
 HAPROXY = User("haproxy", 188, "/var/lib/haproxy")
 CHRONY = User("_chrony", 184, "/var/lib/chrony")
+FAPOLICYD = User("fapolicyd", 981, "/var/lib/fapolicyd")
 POLKITD = User("polkitd", 114, "/nonexistent")
 
 
@@ -103,6 +104,12 @@ def _polkitd(package: Package, payload: Payload, _: Path) -> list[Piece]:
     return [(package, payload)]
 
 
+def _fapolicyd(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    add_user(package, FAPOLICYD)
+    payload.add_dir("/var/lib/fapolicyd", 0o770, FAPOLICYD.name, FAPOLICYD.name)
+    return [(package, payload)]
+
+
 def _chrony(package: Package, payload: Payload, _: Path) -> list[Piece]:
     """EL's names: chronyd.service and /etc/chrony.conf, which chronyd here reads by a link."""
     add_user(package, CHRONY)
@@ -140,6 +147,7 @@ ADAPT: dict[str, Callable[[Package, Payload, Path], list[Piece]]] = {
     "bash": _bash,
     "chrony": _chrony,
     "dash": _dash,
+    "fapolicyd": _fapolicyd,
     "haproxy": _haproxy,
     "iputils-ping": _ping,
     "libc6": _libc6,

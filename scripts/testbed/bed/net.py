@@ -81,7 +81,10 @@ class Net:
     def _plug(self, name: str) -> None:
         if name != "hand":
             self._add(self.namespace(name))
-        _run("ip", "link", "add", "eth0", "netns", self.namespace(name), "type", "veth", "peer", "name", _port(name), "netns", self._switch)
+        # one hardware address for ever: its peers remember it when a node is made anew
+        last = NAMES.get(name, _HAND)
+        _run("ip", "link", "add", "eth0", "address", f"02:00:0a:4d:00:{last:02x}", "netns", self.namespace(name), "type", "veth",
+             "peer", "name", _port(name), "netns", self._switch)
         _ip(self._switch, "link", "set", _port(name), "master", "br0", "up")
 
     def _add(self, namespace: str) -> None:

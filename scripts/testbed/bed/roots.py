@@ -8,6 +8,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from bed import fapolicyd
 from bed.harden import harden
 
 
@@ -25,4 +26,6 @@ def make(repositories: Path, packages: list[str], out: Path) -> None:
     subprocess.run(["ldconfig", "-r", root], check=True)
     (root / "etc/machine-id").write_text("")
     harden(root)
+    if "fapolicyd" in packages:
+        fapolicyd.enable(root)
     subprocess.run(["rm", "-rf", out / "cache"], check=True)
