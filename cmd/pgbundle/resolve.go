@@ -58,7 +58,7 @@ Examples:
 }
 
 // releaseForm is what dnf knows of EL 9 as $releasever.
-var releaseForm = regexp.MustCompile(`^9(\.[0-9]{1,2})?$`)
+var releaseForm = regexp.MustCompile(`^9(\.([0-9]|1[0-9]))?$`)
 
 func runResolveRPM(c *cli.Context, h host) error {
 	names, err := namesOf(c, h)
