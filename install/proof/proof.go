@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -25,7 +26,7 @@ import (
 // Options say what is proven. All paths are the node's own, absolute and real.
 type Options struct {
 	Folder   string          // the repository: *.rpm and repodata/
-	Keys     string          // the public keys of its packages, armoured, in one file; "" when there is none
+	Keys     string          // the public keys of its packages, armoured, in one file; need not be there: then nothing is signed
 	Unsigned map[string]bool // names of files in Folder that came from a source without signatures
 	Roots    []string        // what the playbook will ask dnf for
 	Scratch  string          // an empty folder that only root can enter; the caller removes it
@@ -65,6 +66,9 @@ func (r *Result) Blocked() bool { return len(r.Downgraded)+len(r.Removed) > 0 }
 func Prove(ctx context.Context, run node.Runner, o Options) (*Result, error) {
 	if err := o.check(); err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(o.Keys); errors.Is(err, fs.ErrNotExist) {
+		o.Keys = ""
 	}
 	files, err := o.packages()
 	if err != nil {

@@ -37,6 +37,9 @@ func folder(t *testing.T, names ...string) Options {
 	if err := os.Mkdir(o.Folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(o.Keys, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range names {
 		if err := os.WriteFile(filepath.Join(o.Folder, name), nil, 0o644); err != nil {
 			t.Fatal(err)
@@ -152,6 +155,30 @@ func TestProveKeyRefused(t *testing.T) {
 	p.answer = func([]string) node.Output { return node.Output{Stderr: "sh: exec: rpmkeys: not found", Status: 127} }
 	if _, err := Prove(t.Context(), p, folder(t, "acl-2.3.1-4.el9.x86_64.rpm")); err == nil || errors.Is(err, manifest.ErrSignature) {
 		t.Errorf("without rpmkeys: %v", err)
+	}
+}
+
+// TestProveWithoutKeys: a bundle whose packages are all unsigned has no file of
+// keys, and its repository cannot ask for any.
+func TestProveWithoutKeys(t *testing.T) {
+	const acl = "acl-2.3.1-4.el9.x86_64.rpm"
+	o := folder(t, acl)
+	o.Unsigned = map[string]bool{acl: true}
+	if err := os.Remove(o.Keys); err != nil {
+		t.Fatal(err)
+	}
+	p := &programs{answer: func(args []string) node.Output {
+		if args[0] == "rpmkeys" {
+			return node.Output{Stdout: "./" + acl + ": digests OK\n"}
+		}
+		return good(args)
+	}}
+	r, err := Prove(t.Context(), p, o)
+	if err != nil || r.Unsigned != 1 || slices.ContainsFunc(p.ran, func(s string) bool { return strings.Contains(s, "--import") }) {
+		t.Fatalf("%+v, %v, ran %q", r, err, p.ran)
+	}
+	if repo, err := os.ReadFile(filepath.Join(o.Scratch, "repos/patroni-airgap.repo")); err != nil || !strings.Contains(string(repo), "\ngpgcheck=0\n") {
+		t.Errorf("%v:\n%s", err, repo)
 	}
 }
 
