@@ -32,10 +32,14 @@ nodes without a network, and proves that it is complete before anyone carries it
    pgbundle build --pg 16 --etcd 3.5.16 --target rhel9.4
    pgbundle verify patroni-airgap-bundle-pg16-etcd3.5.16-rhel9.4-x86_64-full.tar.gz
 
+On a node, install puts it in its place, and status, rollback and uninstall go on
+from there.
+
 ` + exitText,
 		Commands: []*cli.Command{
 			buildCommand(h), lockCommand(h), resolveCommand(h), verifyCommand(h), inspectCommand(h), factsCommand(h),
-			signCommand(h), keygenCommand(h), completionCommand(h), docsCommand(h),
+			signCommand(h), keygenCommand(h), installCommand(h), statusCommand(h), rollbackCommand(h), uninstallCommand(h),
+			completionCommand(h), docsCommand(h),
 		},
 		Writer: h.stdout, ErrWriter: h.stderr, Reader: h.stdin,
 		HideHelpCommand: true, Suggest: true, EnableBashCompletion: true,

@@ -20,9 +20,9 @@ func deps(t *testing.T, patterns ...string) []string {
 // TestNoNetworkRightOfTheBundle holds the promise that what reads a bundle can
 // reach no network: it does not even link the code for it.
 func TestNoNetworkRightOfTheBundle(t *testing.T) {
-	for _, dep := range deps(t, "pgbundle/bundle") {
+	for _, dep := range deps(t, "pgbundle/bundle", "pgbundle/install/...") {
 		if dep == "net/http" || dep == "pgbundle/repo" || strings.HasPrefix(dep, "pgbundle/repo/") {
-			t.Errorf("package bundle depends on %s", dep)
+			t.Errorf("package bundle or install depends on %s", dep)
 		}
 	}
 }
@@ -35,10 +35,12 @@ func TestImportsGoOneWay(t *testing.T) {
 		"pgbundle/bundle":       {"pgbundle/manifest"},
 		"pgbundle/repo":         {"pgbundle/manifest", "pgbundle/repo"},
 		"pgbundle/bundle/build": {"pgbundle/manifest", "pgbundle/bundle", "pgbundle/repo"},
-		"pgbundle/cmd":          {"pgbundle/manifest", "pgbundle/bundle", "pgbundle/bundle/build"},
+		"pgbundle/install/node": nil,
+		"pgbundle/install":      {"pgbundle/manifest", "pgbundle/bundle", "pgbundle/install/node"},
+		"pgbundle/cmd":          {"pgbundle/manifest", "pgbundle/bundle", "pgbundle/bundle/build", "pgbundle/install", "pgbundle/install/node"},
 	}
 	part := func(pkg string) string {
-		for _, p := range []string{"pgbundle/bundle/build", "pgbundle/bundle", "pgbundle/cmd", "pgbundle/manifest", "pgbundle/repo"} {
+		for _, p := range []string{"pgbundle/bundle/build", "pgbundle/bundle", "pgbundle/cmd", "pgbundle/install/node", "pgbundle/install", "pgbundle/manifest", "pgbundle/repo"} {
 			if pkg == p || strings.HasPrefix(pkg, p+"/") {
 				return p
 			}

@@ -5,7 +5,6 @@
 package node
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -57,6 +56,9 @@ func (n *Node) Log() io.Writer {
 	}
 	return n.log
 }
+
+// LogTo lets what is done and what programs print be noted in w from now on.
+func (n *Node) LogTo(w io.Writer) { n.log = w }
 
 // Path returns where the absolute path p of the node lies on this host. Links
 // are followed as the node would follow them, never out of an image; the last
@@ -143,13 +145,4 @@ func (f nodeFS) Lstat(name string) (fs.FileInfo, error) {
 		return nil, err
 	}
 	return os.Lstat(p)
-}
-
-// exists says whether there is something at a path of this host.
-func exists(path string) (bool, error) {
-	_, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -83,9 +84,12 @@ func (n *Node) Run(ctx context.Context, c Command) (Output, error) {
 	return out, nil
 }
 
-// Hold lets every program that is run from now on inherit f: a lock on it is
-// held until the last of them has ended.
-func (n *Node) Hold(f *os.File) { n.held = append(n.held, f) }
+// Hold lets every program that is run from now on inherit f, until drop is
+// called: a lock on it is held until the last of them has ended.
+func (n *Node) Hold(f *os.File) (drop func()) {
+	n.held = append(n.held, f)
+	return func() { n.held = slices.DeleteFunc(n.held, func(g *os.File) bool { return g == f }) }
+}
 
 // limited keeps the first bytes of a stream and lets the rest pass.
 type limited struct {

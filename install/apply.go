@@ -1,0 +1,237 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"pgbundle/bundle"
+	"pgbundle/install/node"
+	"pgbundle/install/policy"
+	"pgbundle/install/proof"
+	"pgbundle/manifest"
+)
+
+// Result is what Install or Finish did, or would do.
+type Result struct {
+	Bundle        string          `json:"bundle"`
+	Release       string          `json:"release"` // its name
+	Path          string          `json:"path"`    // of the release, as the node names it
+	Roles         []manifest.Role `json:"roles"`
+	Authenticated bool            `json:"authenticated"`
+	By            string          `json:"by,omitempty"`
+	Findings      []Finding       `json:"findings"` // of preflight
+	Placed        bool            `json:"placed"`   // false: it was here already, whole
+	Switched      bool            `json:"switched"` // false: it was active already
+	Former        string          `json:"former,omitempty"`
+	Removed       []string        `json:"removed,omitempty"` // former releases
+	Pending       []string        `json:"pending,omitempty"` // steps that wait for install --finish on the booted node
+	Proof         *proof.Result   `json:"proof,omitempty"`
+	Policy        policy.Result   `json:"policy,omitempty"`
+	DryRun        bool            `json:"dry_run,omitempty"`
+}
+
+// Install puts a bundle on the node: it looks whether the node fits, places a
+// release, lets the node's own programs judge it, and switches to it. It is
+// idempotent: what is here and whole is not placed again. Whatever goes wrong
+// before the switch leaves the node as it was.
+//
+// The error is of class manifest.ErrSignature when the bundle is not
+// authentic, ErrDamaged when it is not whole, ErrUnsolvable when the node does
+// not fit or its dnf finds no solution.
+func (i *Installation) Install(ctx context.Context, o Options) (res *Result, err error) {
+	b, report, err := bundle.OpenTrusted(o.Bundle, o.Keys)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	m := b.Manifest()
+	res = &Result{Bundle: b.ID(), Authenticated: report.Authenticated, DryRun: o.DryRun, Findings: []Finding{}}
+	if report.Authenticated {
+		res.By = report.By
+	}
+	unlock, err := i.lock()
+	busy := errors.Is(err, node.ErrBusy)
+	if err != nil && !busy {
+		return nil, err
+	}
+	defer unlock()
+	s, err := i.read()
+	if err != nil {
+		return nil, err
+	}
+	res.Roles = s.rolesWith(b.ID(), o.Roles)
+	if res.Findings, err = i.preflight(ctx, m, res.Roles, busy); err != nil {
+		return res, err
+	}
+	if err := s.refuseOlder(m, o); err != nil {
+		return res, err
+	}
+	if o.DryRun {
+		return res, i.rehearse(ctx, b, s, res, o)
+	}
+	end := i.logged("install")
+	defer func() { end(err) }()
+	if err := i.sweep(s); err != nil {
+		return res, err
+	}
+	return res, i.install(ctx, b, s, res, o)
+}
+
+// rolesWith are the roles of the release to be: those asked for, and those that
+// the node has from the same bundle already.
+func (s *installed) rolesWith(id string, roles []manifest.Role) []manifest.Role {
+	all := slices.Clone(roles)
+	if r := s.find(s.active); r != nil && r.receipt != nil && r.receipt.Bundle == id {
+		all = append(all, r.receipt.Roles...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// refuseOlder holds that a trusted key is not enough: an old bundle with known
+// faults was signed too.
+func (s *installed) refuseOlder(m *manifest.Manifest, o Options) error {
+	if len(o.Keys) == 0 || o.AllowOlder || !m.Lock.Time.Before(s.history.Newest) {
+		return nil
+	}
+	return manifest.Classify(manifest.ErrSignature, fmt.Errorf(
+		"install bundle of %s: one of %s was installed here, and an older one is refused: --allow-older takes it, pgbundle rollback goes back to what was here",
+		m.Lock.Time.Format(time.DateTime), s.history.Newest.Format(time.DateTime)))
+}
+
+// rehearse proves the bundle's bytes and says what Install would do.
+func (i *Installation) rehearse(ctx context.Context, b *bundle.Bundle, s *installed, res *Result, o Options) error {
+	i.progress.Stage("verify", total(b.Manifest()))
+	report, err := b.Verify(ctx, bundle.VerifyOptions{Keys: o.Keys, Jobs: o.Jobs, Progress: i.progress.Add})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(report.Err(), checkReserved(b.Manifest())); err != nil {
+		return err
+	}
+	name := s.freeName(b.ID(), res.Roles)
+	res.Placed = true
+	if same := s.same(b.ID(), res.Roles); len(same) > 0 {
+		name, res.Placed = same[0].name, false
+	}
+	i.named(res, s, name)
+	res.Switched = s.active != name
+	return nil
+}
+
+func (i *Installation) named(res *Result, s *installed, name string) {
+	res.Release, res.Path, res.Former = name, i.inRelease(name), s.active
+	if s.real {
+		res.Former = legacyRelease
+	}
+	if res.Former == name {
+		res.Former = ""
+	}
+}
+
+// install does what Install promises, once nothing speaks against it.
+func (i *Installation) install(ctx context.Context, b *bundle.Bundle, s *installed, res *Result, o Options) error {
+	whole, err := i.whole(ctx, s, b.ID(), res.Roles, o.Jobs)
+	if err != nil {
+		return err
+	}
+	if whole == nil {
+		if whole, err = i.placeRelease(ctx, b, s, res, o); err != nil {
+			return err
+		}
+		s.releases = append(s.releases, whole)
+		res.Placed = true
+	}
+	i.named(res, s, whole.name)
+	res.Pending = whole.receipt.Pending
+	if newest := b.Manifest().Lock.Time; newest.After(s.history.Newest) {
+		s.history.Newest = newest
+	}
+	if err := i.activate(ctx, s, res, whole); err != nil {
+		return err
+	}
+	res.Removed, err = i.prune(s, o.Keep)
+	return err
+}
+
+// activate makes a complete release the node's. What is outside the base comes
+// first: it is the same for every release, and nothing may be missing once the
+// link is renamed.
+func (i *Installation) activate(ctx context.Context, s *installed, res *Result, r *release) (err error) {
+	if res.Policy, err = i.applyPolicy(ctx, s); err != nil {
+		return err
+	}
+	if err := i.outside(i.secureLacksLocal); err != nil {
+		return err
+	}
+	res.Switched = s.active != r.name
+	if err := i.switchTo(s, r.name); err != nil {
+		return err
+	}
+	return s.history.write(i.releases)
+}
+
+// whole finds a release of the bundle that is here and has not drifted.
+func (i *Installation) whole(ctx context.Context, s *installed, id string, roles []manifest.Role, jobs int) (*release, error) {
+	for _, r := range s.same(id, roles) {
+		i.progress.Stage("compare", 0)
+		drift, err := r.drift(ctx, jobs, i.progress)
+		if err != nil {
+			return nil, err
+		}
+		if len(drift) == 0 {
+			return r, nil
+		}
+		i.progress.Note(fmt.Sprintf("release %s has drifted (%s: %s): a new one takes its place", r.name, drift[0].Path, drift[0].Detail))
+	}
+	return nil, nil
+}
+
+// placeRelease makes a new release, complete and judged by the node's own
+// programs. When it fails nothing of it stays.
+func (i *Installation) placeRelease(ctx context.Context, b *bundle.Bundle, s *installed, res *Result, o Options) (_ *release, err error) {
+	name := s.freeName(b.ID(), res.Roles)
+	p := &placement{Installation: i, name: name, dir: filepath.Join(i.releases, name), roles: res.Roles, from: s.relative(b.ID())}
+	if err := p.begin(); err != nil {
+		return nil, errors.Join(err, p.discard())
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.discard())
+		}
+	}()
+	i.progress.Stage("place", total(b.Manifest()))
+	if err := p.place(ctx, b, o); err != nil {
+		return nil, err
+	}
+	receipt := &Receipt{
+		Version: receiptVersion, Release: name, Bundle: b.ID(), Manifest: manifest.Digest(b.RawManifest()),
+		Built: b.Manifest().Lock.Time, Installed: i.now().UTC().Truncate(time.Second), Roles: res.Roles,
+		Program: i.program, Source: o.Bundle, Authenticated: res.Authenticated, By: res.By,
+	}
+	for _, f := range res.Findings {
+		receipt.Notes = append(receipt.Notes, f.Check+": "+f.Detail)
+	}
+	if err := i.judge(ctx, p.dir, b.Manifest(), receipt, res); err != nil {
+		return nil, err
+	}
+	i.progress.Stage("sync", 0)
+	if err := p.finish(receipt); err != nil {
+		return nil, err
+	}
+	return &release{name: name, dir: p.dir, receipt: receipt}, nil
+}
+
+// relative is a complete release of the same bundle: its files can be linked.
+func (s *installed) relative(id string) *release {
+	for _, r := range s.releases {
+		if r.complete() && r.receipt != nil && r.receipt.Bundle == id {
+			return r
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"pgbundle/install/node"
+	"pgbundle/manifest"
+)
+
+// Finish does on the booted node what was pending when the active release was
+// put into an image. Nothing pending is no error.
+func (i *Installation) Finish(ctx context.Context) (res *Result, err error) {
+	if !i.node.Booted() {
+		return nil, manifest.Classify(manifest.ErrUsage, errors.New("finish the installation: that runs the node's programs: boot it, then run it there"))
+	}
+	unlock, err := i.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	s, err := i.read()
+	if err != nil {
+		return nil, err
+	}
+	r := s.find(s.active)
+	if !r.complete() || r.receipt == nil {
+		return nil, errors.New("finish the installation: no release is active: pgbundle install puts one here")
+	}
+	res = &Result{Bundle: r.receipt.Bundle, Roles: r.receipt.Roles, Authenticated: r.receipt.Authenticated, By: r.receipt.By}
+	i.named(res, s, r.name)
+	raw, err := readSmall(filepath.Join(r.dir, manifest.ManifestName), manifest.MaxYAML)
+	if err != nil {
+		return res, err
+	}
+	if manifest.Digest(raw) != r.receipt.Manifest {
+		return res, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("finish release %s: its manifest is not the one that was installed", r.name))
+	}
+	m, err := manifest.ParseManifest(raw)
+	if err != nil {
+		return res, err
+	}
+	if res.Findings, err = i.preflight(ctx, m, r.receipt.Roles, false); err != nil {
+		return res, err
+	}
+	end := i.logged("finish")
+	defer func() { end(err) }()
+	if err := i.sweep(s); err != nil {
+		return res, err
+	}
+	if len(r.receipt.Pending) > 0 {
+		if err := i.finish(ctx, r, m, res); err != nil {
+			return res, err
+		}
+	}
+	return res, i.activate(ctx, s, res, r)
+}
+
+// finish does the pending steps in a release that is in its place already. The
+// receipt says that they are pending until all are done and synced.
+func (i *Installation) finish(ctx context.Context, r *release, m *manifest.Manifest, res *Result) error {
+	if err := os.RemoveAll(filepath.Join(r.dir, venvFolder)); err != nil {
+		return fmt.Errorf("remove a venv that was not finished: %w", err)
+	}
+	receipt := *r.receipt
+	if err := i.judge(ctx, r.dir, m, &receipt, res); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(r.dir)
+	if err != nil {
+		return fmt.Errorf("open release %s: %w", r.name, err)
+	}
+	defer root.Close()
+	if err := node.SyncFileSystem(r.dir); err != nil {
+		return err
+	}
+	node.Fault("finished")
+	p := &placement{Installation: i, name: r.name, dir: r.dir, roles: receipt.Roles, root: root}
+	if err := p.record(&receipt); err != nil {
+		return err
+	}
+	r.receipt = &receipt
+	return nil
+}

@@ -1,0 +1,192 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"pgbundle/install/node"
+	"pgbundle/manifest"
+	"pgbundle/manifest/sign"
+)
+
+// Status is what is installed on a node.
+type Status struct {
+	Base     string          `json:"base"`
+	Active   string          `json:"active"` // name of the active release; empty: none
+	Releases []ReleaseStatus `json:"releases"`
+	Findings []string        `json:"findings"` // what is not as install leaves it
+	Pending  []string        `json:"pending"`  // steps that wait for install --finish on the booted node
+	Left     []string        `json:"left"`     // by a run that did not end; no reader takes notice, the next run removes it
+	Verified bool            `json:"verified"` // every file was compared
+	Whole    bool            `json:"whole"`    // nothing was found; without Verified: as far as one sees at once
+}
+
+// ReleaseStatus is one release of a node.
+type ReleaseStatus struct {
+	*Receipt
+	Name   string     `json:"name"`
+	Path   string     `json:"path"`
+	Active bool       `json:"active"`
+	Since  *time.Time `json:"since,omitempty"` // when it became active for the last time
+	Fault  string     `json:"fault,omitempty"` // why it is not complete; the next run removes it
+	Drift  []Drift    `json:"drift"`
+	// Authentic says what the trusted keys say of its manifest now.
+	Authentic string `json:"authentic,omitempty"`
+}
+
+// StatusOptions say how much to look at.
+type StatusOptions struct {
+	Verify bool             // compare every file of every release
+	Keys   []sign.PublicKey // with Verify: whose signature makes a manifest authentic
+	Jobs   int
+}
+
+// Status finds what is installed. It changes nothing and needs no lock.
+func (i *Installation) Status(ctx context.Context, o StatusOptions) (*Status, error) {
+	s, err := i.read()
+	if err != nil {
+		return nil, err
+	}
+	st := &Status{Base: i.base, Active: s.active, Releases: []ReleaseStatus{}, Pending: []string{}, Left: []string{}, Verified: o.Verify}
+	if o.Verify {
+		i.progress.Stage("compare", 0)
+	}
+	for _, r := range s.releases {
+		rs, err := i.releaseStatus(ctx, s, r, o)
+		if err != nil {
+			return nil, err
+		}
+		st.Releases = append(st.Releases, rs)
+	}
+	slices.SortStableFunc(st.Releases, func(a, b ReleaseStatus) int { return after(a).Compare(after(b)) * -1 })
+	if st.Findings, err = i.findings(s); err != nil {
+		return nil, err
+	}
+	if st.Left, err = i.leftovers(s); err != nil {
+		return nil, err
+	}
+	if r := s.find(s.active); r != nil && r.receipt != nil {
+		st.Pending = append(st.Pending, r.receipt.Pending...)
+	}
+	st.Whole = len(st.Findings) == 0 && !slices.ContainsFunc(st.Releases, func(r ReleaseStatus) bool { return len(r.Drift) > 0 })
+	return st, nil
+}
+
+// after orders releases by when they were active: the active one is the newest.
+func after(r ReleaseStatus) time.Time {
+	switch {
+	case r.Active:
+		return time.Unix(1<<40, 0)
+	case r.Since != nil:
+		return *r.Since
+	}
+	return time.Time{}
+}
+
+func (i *Installation) releaseStatus(ctx context.Context, s *installed, r *release, o StatusOptions) (ReleaseStatus, error) {
+	rs := ReleaseStatus{Receipt: r.receipt, Name: r.name, Path: i.inRelease(r.name), Active: r.name == s.active, Drift: []Drift{}}
+	if since := s.history.since(r.name); !since.IsZero() {
+		rs.Since = &since
+	}
+	if r.fault != nil {
+		rs.Fault = r.fault.Error()
+	}
+	if !o.Verify || r.receipt == nil {
+		return rs, nil
+	}
+	drift, err := r.drift(ctx, o.Jobs, i.progress)
+	if err != nil {
+		return rs, err
+	}
+	rs.Drift = append(rs.Drift, drift...)
+	rs.Authentic = authenticNow(r, o.Keys)
+	return rs, nil
+}
+
+// authenticNow checks the signature of a release's manifest again.
+func authenticNow(r *release, keys []sign.PublicKey) string {
+	if len(keys) == 0 {
+		return "no trusted key is here"
+	}
+	raw, err := readSmall(filepath.Join(r.dir, manifest.ManifestName), manifest.MaxYAML)
+	if err != nil {
+		return err.Error()
+	}
+	signature, err := readSmall(filepath.Join(r.dir, manifest.SignatureName), sign.MaxSignature)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "not signed"
+	}
+	if err != nil {
+		return err.Error()
+	}
+	key, _, err := sign.Verify(keys, raw, signature)
+	if err != nil {
+		return err.Error()
+	}
+	return "signed by " + key.ID()
+}
+
+// findings are what is not as install leaves it, beside the releases' files.
+func (i *Installation) findings(s *installed) ([]string, error) {
+	found := []string{}
+	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	if s.real {
+		add("%s is a folder of older scripts: pgbundle install keeps it as release %s", i.base, legacyRelease)
+	}
+	active := s.find(s.active)
+	switch target, err := os.Readlink(i.link); {
+	case err == nil && s.active == "":
+		add("%s links to %s, which is no release", i.base, target)
+	case s.active != "" && active == nil:
+		add("%s links to a release that is not there: pgbundle rollback goes to one that is", i.base)
+	case active != nil && active.fault != nil:
+		add("the active release %s is not complete: %v: install its bundle again", active.name, active.fault)
+	}
+	if active != nil && active.receipt != nil {
+		if err := i.outsideFindings(add); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
+// outsideFindings compares what lies outside the base.
+func (i *Installation) outsideFindings(add func(string, ...any)) error {
+	host, err := i.node.Path(repositoryFile)
+	if err != nil {
+		return err
+	}
+	text, err := readSmall(host, manifest.MaxYAML)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		add("%s is not there: install the bundle again", repositoryFile)
+	case err != nil:
+		add("%s: %v", repositoryFile, err)
+	case string(text) != string(i.repositoryText()):
+		add("%s is not as it was written: install the bundle again, or keep what you changed elsewhere", repositoryFile)
+	}
+	return nil
+}
+
+// leftovers are the node's paths of what a run that was killed left.
+func (i *Installation) leftovers(s *installed) ([]string, error) {
+	left := []string{}
+	entries, err := os.ReadDir(i.releases)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read the releases: %w", err)
+	}
+	for _, e := range entries {
+		r := s.find(e.Name())
+		if strings.HasPrefix(e.Name(), node.Prefix) || r != nil && r.fault != nil && r.name != s.active {
+			left = append(left, i.inRelease(e.Name()))
+		}
+	}
+	return left, nil
+}

@@ -1,0 +1,176 @@
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"pgbundle/install/control"
+	"pgbundle/install/facts"
+	"pgbundle/install/node"
+	"pgbundle/install/policy"
+	"pgbundle/install/proof"
+	"pgbundle/manifest"
+)
+
+// Steps that run the node's own programs. On an image they are pending.
+const (
+	stepVenv   = "venv"   // the control node's Ansible
+	stepProof  = "proof"  // rpmkeys and dnf of the node judge the repository
+	stepPolicy = "policy" // fapolicyd's trust, SELinux' labels
+)
+
+// stepsFor are the steps that the roles need.
+func stepsFor(roles []manifest.Role) []string {
+	var steps []string
+	if slices.Contains(roles, manifest.Control) {
+		steps = append(steps, stepVenv)
+	}
+	if slices.Contains(roles, manifest.TargetNode) {
+		steps = append(steps, stepProof)
+	}
+	return append(steps, stepPolicy)
+}
+
+// judge lets the node's own programs work on a release that is placed, and
+// notes in its receipt what has to wait.
+func (i *Installation) judge(ctx context.Context, dir string, m *manifest.Manifest, receipt *Receipt, res *Result) error {
+	if !i.node.Booted() {
+		receipt.Pending = stepsFor(receipt.Roles)
+		return nil
+	}
+	receipt.Pending = nil
+	if receipt.has(manifest.Control) {
+		if err := i.makeVenv(ctx, dir, m); err != nil {
+			return err
+		}
+	}
+	if receipt.has(manifest.TargetNode) {
+		if err := i.prove(ctx, dir, m, res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// scratch makes a folder that only root can enter, beside the releases: /tmp is
+// noexec on a hardened node, and its names are predictable.
+func (i *Installation) scratch() (dir string, remove func() error, err error) {
+	dir, err = os.MkdirTemp(i.releases, node.Prefix+"scratch-")
+	if err != nil {
+		return "", nil, fmt.Errorf("make scratch folder: %w", err)
+	}
+	return dir, func() error { return os.RemoveAll(dir) }, nil
+}
+
+func (i *Installation) makeVenv(ctx context.Context, dir string, m *manifest.Manifest) (err error) {
+	i.progress.Stage("venv", 0)
+	scratch, remove, err := i.scratch()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	node.Fault("venv")
+	return control.Build(ctx, i.node, control.Options{
+		Release: dir, Python: m.Lock.Target.ControlPython, Scratch: scratch,
+		Trust: func(ctx context.Context) error { return policy.Trust(ctx, i.node, dir) },
+	})
+}
+
+// prove lets the node's rpmkeys and dnf judge the repository of a release.
+func (i *Installation) prove(ctx context.Context, dir string, m *manifest.Manifest, res *Result) (err error) {
+	roots := rootsOf(m)
+	if len(roots) == 0 {
+		return nil
+	}
+	i.progress.Stage("proof", 0)
+	scratch, remove, err := i.scratch()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	node.Fault("proof")
+	res.Proof, err = proof.Prove(ctx, i.node, proof.Options{
+		Folder: filepath.Join(dir, "rpms"), Keys: filepath.Join(dir, keyFile), Roots: roots, Scratch: scratch,
+		Unsigned: unsignedOf(m),
+	})
+	return err
+}
+
+// rootsOf are the packages that somebody asked for, by name.
+func rootsOf(m *manifest.Manifest) []string {
+	var roots []string
+	for _, r := range m.Lock.Requests {
+		if r.Kind == manifest.RPM {
+			roots = append(roots, r.Want)
+		}
+	}
+	slices.Sort(roots)
+	return slices.Compact(roots)
+}
+
+// unsignedOf are the file names of the RPMs that somebody chose to take without
+// a signature.
+func unsignedOf(m *manifest.Manifest) map[string]bool {
+	sources := map[string]bool{}
+	for _, s := range m.Lock.Sources {
+		sources[s.ID] = s.Unsigned
+	}
+	unsigned := map[string]bool{}
+	for _, a := range m.Lock.Artifacts {
+		if a.Kind == manifest.RPM && sources[a.From.Source] {
+			unsigned[filepath.Base(a.Path)] = true
+		}
+	}
+	return unsigned
+}
+
+// preflight collects the facts of the node and returns everything that speaks
+// against the roles, also when it refuses.
+func (i *Installation) preflight(ctx context.Context, m *manifest.Manifest, roles []manifest.Role, busy bool) ([]Finding, error) {
+	i.progress.Stage("preflight", 0)
+	host := facts.Of(i.node)
+	host.User, host.Program, host.Time = os.Geteuid(), i.program, i.now()
+	n, err := facts.Collect(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	i.secureLacksLocal = lacksLocal(n)
+	there, err := Look(i.node, i.base)
+	if err != nil {
+		return nil, err
+	}
+	bytes, inodes := Needs(m, roles)
+	findings := Preflight(m, n, Wish{Roles: roles, Base: i.base, There: there, Need: bytes, Inodes: inodes, Image: !i.node.Booted(), Busy: busy})
+	if err := Refused(findings); err != nil {
+		return findings, err
+	}
+	if busy {
+		return findings, manifest.Classify(manifest.ErrUnsolvable, node.ErrBusy)
+	}
+	return findings, nil
+}
+
+// lacksLocal says whether sudo on the node would not find what is in
+// /usr/local/bin.
+func lacksLocal(n *manifest.Node) bool {
+	path := n.Sudo.SecurePath
+	return len(path) > 0 && !slices.Contains(path, "/usr/local/bin")
+}
+
+// applyPolicy tells the node's security policies of every release that stays.
+func (i *Installation) applyPolicy(ctx context.Context, s *installed) (policy.Result, error) {
+	if !i.node.Booted() {
+		return nil, nil
+	}
+	var dirs []string
+	for _, r := range s.releases {
+		if r.complete() && r.receipt != nil {
+			dirs = append(dirs, r.dir)
+		}
+	}
+	return policy.Apply(ctx, i.node, dirs)
+}
