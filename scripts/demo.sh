@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # demo.sh: a first run without a network and without root. It makes a small
 # world of repositories on the loopback, builds a bundle out of it, signs,
-# verifies and lists it, and unpacks it with plain tar.
+# verifies and lists it, unpacks it with plain tar, and installs it into a
+# scratch root, as one would into the image of a node.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 command -v go >/dev/null || { echo "demo: needs Go 1.26 or newer: https://go.dev/dl/" >&2; exit 1; }
@@ -42,3 +43,8 @@ run "$pgbundle" inspect "$bundle" --why glibc
 run tar xzf "$bundle"
 run ls airgap-bundle airgap-bundle/rpms/repodata airgap-bundle/wheels/target
 (cd airgap-bundle && sha256sum -c --quiet SHA256SUMS) && echo "every file is what SHA256SUMS says"
+mkdir image
+run airgap-bundle/airgap-install.sh --role both --root image --pubkey site.pub
+run "$pgbundle" status --root image --verify --pubkey site.pub
+run ls image/opt/patroni-airgap/
+run cat image/etc/yum.repos.d/patroni-airgap.repo
