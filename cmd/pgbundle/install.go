@@ -202,7 +202,7 @@ func writeResult(w io.Writer, i *install.Installation, res *install.Result, fail
 			continue // the error tells them
 		}
 		fmt.Fprintf(w, "%-8s %s: %s\n", f.Severity, f.Check, f.Detail)
-		if f.Hint != "" {
+		if f.Hint != "" && f.Severity != install.SeverityNote {
 			fmt.Fprintf(w, "         %s\n", f.Hint)
 		}
 	}
@@ -237,8 +237,12 @@ func writeDone(w io.Writer, i *install.Installation, res *install.Result) {
 	for _, name := range res.Removed {
 		fmt.Fprintf(w, "removed  %s\n", name)
 	}
-	if len(res.Pending) > 0 {
-		fmt.Fprintf(w, "pending  %s: run pgbundle install --finish on the booted node\n", strings.Join(res.Pending, ", "))
+	writePending(w, res.Pending)
+}
+
+func writePending(w io.Writer, steps []string) {
+	if len(steps) > 0 {
+		fmt.Fprintf(w, "pending  %s: run pgbundle install --finish on the booted node\n", strings.Join(steps, ", "))
 	}
 }
 

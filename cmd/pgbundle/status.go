@@ -65,9 +65,7 @@ func writeStatus(w io.Writer, st *install.Status) {
 	for _, f := range st.Findings {
 		fmt.Fprintf(w, "wrong    %s\n", f)
 	}
-	for _, p := range st.Pending {
-		fmt.Fprintf(w, "pending  %s: run pgbundle install --finish on the booted node\n", p)
-	}
+	writePending(w, st.Pending)
 	for _, l := range st.Left {
 		fmt.Fprintf(w, "left     %s, by a run that did not end: the next one removes it\n", l)
 	}
