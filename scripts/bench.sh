@@ -30,6 +30,12 @@ failed=0
 	echo 'reads that cache. pgbundle has no cache: every run is cold.'
 	echo
 	scripts/bench-closure.sh "$data/el9" || failed=1
+	echo
+	echo '## Installing'
+	echo
+	echo '1 GB of random files, the role target, on one file system. The judgement of the node'"'"'s own dnf is left out.'
+	echo
+	scripts/bench-install.sh || failed=1
 } >docs/benchmarks.md.new
 mv docs/benchmarks.md.new docs/benchmarks.md
 cat docs/benchmarks.md

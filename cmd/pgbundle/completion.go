@@ -16,6 +16,7 @@ var flagValues = map[string][]string{
 	"log-format": {"auto", "plain", "json"},
 	"pg":         {"14", "15", "16", "17"},
 	"repos":      {"rocky", "alma", "host"},
+	"role":       {"control", "target", "both"},
 	"with":       {"pgbackrest"},
 }
 
