@@ -143,6 +143,7 @@ func (i *Installation) install(ctx context.Context, b *bundle.Bundle, s *install
 		if whole, err = i.placeRelease(ctx, b, s, res, o); err != nil {
 			return err
 		}
+		fmt.Fprintf(i.log, "placed: %s from %s\n", whole.name, o.Bundle)
 		s.releases = append(s.releases, whole)
 		res.Placed = true
 	}

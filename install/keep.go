@@ -2,6 +2,7 @@ package install
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,6 +47,7 @@ func (i *Installation) prune(s *installed, keep int) ([]string, error) {
 		if err := node.RemoveFolder(r.dir); err != nil {
 			return removed, err
 		}
+		fmt.Fprintf(i.log, "removed: %s\n", r.name)
 		removed = append(removed, r.name)
 	}
 	s.releases = slices.DeleteFunc(s.releases, func(r *release) bool { return slices.Contains(removed, r.name) })

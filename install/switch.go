@@ -152,6 +152,7 @@ func (i *Installation) switchTo(s *installed, name string) error {
 	if s.real {
 		s.history.note(legacyRelease, i.now())
 	}
+	fmt.Fprintf(i.log, "active: %s, before: %s\n", name, s.active)
 	s.active, s.real = name, false
 	s.history.note(name, i.now())
 	return s.history.write(i.releases)
