@@ -43,7 +43,7 @@ step() {
 	began=$(date +%s.%N)
 	"$@" >"$work/out" 2>&1 </dev/null
 	status=$?
-	if [ "$status" != "$want" ] || ! grep -qF -- "$words" "$work/out"; then
+	if [ "$status" != "$want" ] || { [ -n "$words" ] && ! grep -qF -- "$words" "$work/out"; }; then
 		result=FAILED
 		failed=$((failed + 1))
 	else
