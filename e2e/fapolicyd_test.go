@@ -10,9 +10,12 @@ import (
 // TestFapolicyd holds that the daemon of the bed decides, and then that what
 // pgbundle installs is trusted by it.
 func TestFapolicyd(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
-	n := s.boot(t, "n1", "fapolicyd")
+	s.build(t)
+	n := s.boot(t, "n9", "fapolicyd")
 	t.Run("denies what is not listed", n.deniesUnlisted)
+	t.Run("lets the release run", n.trustsTheRelease)
 }
 
 // deniesUnlisted tries a copy of a program that is trusted where it lies. The
@@ -45,3 +48,32 @@ func (n *node) becomes(t *testing.T, user string, words ...string) {
 		}
 	}
 }
+
+// trustsTheRelease installs both roles and lets alice use them.
+func (n *node) trustsTheRelease(t *testing.T) {
+	script := n.folder(t) + "/airgap-install.sh"
+	fresh := n.listing(t, "/var/lib/fapolicyd")
+	n.must(t, "alice", "sudo", "sh", script, "--role", "both")
+	n.release(t, "control", "target")
+	n.becomes(t, "alice", "pgbundle", "--version")
+	n.runsAnsible(t)
+	n.must(t, "alice", "sudo", "install", "-m", "755", base+"/pgbundle", "/srv/copy")
+	n.refused(t, "alice", 126, []string{"Operation not permitted"}, "/srv/copy", "--version")
+
+	for _, question := range []struct{ what, script string }{
+		{"lines of other paths or sizes than the disk has", `cut -d' ' -f1,2 trusted | comm -23 - found`},
+		{"lines with another digest", `awk '{print $3 "  " $1}' trusted | sha256sum --check --quiet --strict 2>&1`},
+		{"files that can be run or loaded without a line", `grep -E '(\.so[.0-9]*|\.pyc?|/pgbundle|/venv/bin/[^Aa][^ ]*) ' found | comm -23 - lines`},
+	} {
+		out := n.must(t, "root", "sh", "-c", `cd /run && grep -v '^#' `+trustFile+` | sort >trusted; cut -d' ' -f1,2 trusted >lines
+			find `+releases+`/ -type f -printf '%p %s\n' | sort >found; test -s trusted || echo empty; `+question.script)
+		if out != "" {
+			t.Errorf("%s:\n%s", question.what, tail(out))
+		}
+	}
+	n.must(t, "alice", "sudo", "rm", "/srv/copy")
+	n.must(t, "alice", "sudo", "pgbundle", "uninstall", "--purge")
+	n.unchanged(t, fresh, "/var/lib/fapolicyd")
+}
+
+const trustFile = "/etc/fapolicyd/trust.d/patroni-airgap"

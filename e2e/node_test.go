@@ -85,12 +85,19 @@ func (n *node) refused(t *testing.T, user string, status int, says []string, wor
 }
 
 // answer runs a command that has to succeed and reads its stdout as JSON.
-func (n *node) answer(t *testing.T, v any, user string, words ...string) {
+func answer[T any](t *testing.T, n *node, user string, words ...string) T {
 	t.Helper()
-	out := n.must(t, user, "sh", "-c", quoted(words)+" 2>/dev/null")
-	if err := json.Unmarshal([]byte(out), v); err != nil {
-		t.Fatalf("%s@%s: %v\n%s\n%s", user, n.name, err, quoted(words), tail(out))
+	return read[T](t, n.must(t, user, "sh", "-c", quoted(words)+" 2>/dev/null"))
+}
+
+// read reads JSON.
+func read[T any](t *testing.T, text string) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%v\n%s", err, tail(text))
 	}
+	return v
 }
 
 // copy brings a file or a folder to the node as a user would, by scp as alice.

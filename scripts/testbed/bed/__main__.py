@@ -32,8 +32,9 @@ class Bed:
         repositories = self.store.stage(
             "repositories", ["repos.py", "closed.py"], [str(rpms), str(keys), str(self.recipe)],
             lambda out: self._repositories(rpms, keys, out))
-        images = {"target": [], "control": self.recipe["node"]["control"], "fapolicyd": ["fapolicyd"]}
-        images = {name: str(self._image(name, more, repositories)) for name, more in images.items()}
+        control = self.recipe["node"]["control"]
+        images = {name: str(self._image(name, more, repositories))
+                  for name, more in {"target": [], "control": control, "fapolicyd": [*control, "fapolicyd"]}.items()}
         release = self.store.stage("etcd", ["etcd.py"], [(etcd.MODULES / name).read_text() for name in ("go.mod", "go.sum")], etcd.make)
         collections = self.store.stage("galaxy", ["galaxy.py"], [], galaxy.make)
         nodes = Nodes(self.store.root)

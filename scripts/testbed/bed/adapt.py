@@ -28,6 +28,8 @@ POSTGRES = User("postgres", 26, "/var/lib/pgsql", "/bin/bash")  # uid and home o
 PGBOUNCER = User("pgbouncer", 982, "/")
 HAPROXY = User("haproxy", 188, "/var/lib/haproxy")
 CHRONY = User("_chrony", 184, "/var/lib/chrony")
+RPMDB = "/var/lib/rpm"
+
 FAPOLICYD = User("fapolicyd", 981, "/var/lib/fapolicyd")
 POLKITD = User("polkitd", 114, "/nonexistent")
 
@@ -87,6 +89,13 @@ def _pip(package: Package, payload: Payload, work: Path) -> list[Piece]:
     package.name = "python3.11-pip"
     package.summary += " (for Python 3.11)"
     return [(package, payload), (names, plain)]
+
+
+def _rpm_common(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    """EL's rpm has one database; Debian's has one in the home of whoever calls it."""
+    macros = payload.target("/usr/lib/rpm/macros")
+    macros.write_text(macros.read_text().replace("%_dbpath\t\t%(bash -c 'echo ~/.rpmdb')", f"%_dbpath\t\t{RPMDB}"))
+    return [(package, payload)]
 
 
 def _ping(package: Package, payload: Payload, _: Path) -> list[Piece]:
@@ -157,4 +166,5 @@ ADAPT: dict[str, Callable[[Package, Payload, Path], list[Piece]]] = {
     "polkitd": _polkitd,
     "python3-pip": _pip,
     "python3.11": _python311,
+    "rpm-common": _rpm_common,
 }

@@ -12,6 +12,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from bed.adapt import RPMDB
+
 _RULES = ("10-languages", "20-dracut", "21-updaters", "30-patterns", "40-bad-elf", "41-shared-obj", "42-trusted-elf",
           "70-trusted-lang", "72-shell", "90-deny-execute", "95-allow-open")
 
@@ -41,7 +43,7 @@ def enable(root: Path) -> None:
 def _trusted(root: Path) -> list[str]:
     """Lines "path size sha256" for every regular file of every package."""
     form = "[%{FILEMODES:octal} %{FILESIZES} %{FILEDIGESTS} %{FILENAMES}\n]"
-    shown = subprocess.run(["rpm", "--root", root, "-qa", "--queryformat", form], check=True, capture_output=True, text=True).stdout
+    shown = subprocess.run(["rpm", "--root", root, "--dbpath", RPMDB, "-qa", "--queryformat", form], check=True, capture_output=True, text=True).stdout
     files = [line.split(" ", 3) for line in shown.splitlines()]
     return sorted(f"{path} {size} {digest}\n" for mode, size, digest, path in files
                   if digest and " " not in path and (int(mode, 8) & 0o170000) == 0o100000)
