@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // Command is one program of the node with its arguments.
@@ -45,9 +48,28 @@ const programPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 // maxOutput bounds what is kept of one stream, in bytes.
 const maxOutput = 16 << 20
 
-// Run runs a program of the booted node. It dies with this process, also when
-// that is killed, and inherits what Hold was given. Its umask is 022 whatever
-// ours is: what it makes has to be readable by all.
+// waitDelay is how long a program that was ended, or has ended, may keep others
+// waiting by what it started and left behind.
+const waitDelay = time.Second
+
+// way is how a program is started: with whom it ends.
+type way struct {
+	attributes *syscall.SysProcAttr
+	script     string           // of the shell that runs it: sets the umask, and passes on its exit status
+	refused    func(error) bool // says that the system does not allow this way; nil: always does
+}
+
+// direct lets the program take the place of the shell, and get the signal that
+// was meant for it.
+const direct = `umask 022; exec "$@"`
+
+// Run runs a program of the booted node. As root it gets a namespace of
+// processes: when this process dies, also when it is killed, when ctx ends, and
+// when the program itself does, the kernel ends everything that the program has
+// started. So what Hold was given is free as soon as Run returns or we are
+// dead, and no one else writes on. Where there are no namespaces, only the
+// program itself dies with us. Its umask is 022 whatever ours is: what it makes
+// has to be readable by all.
 func (n *Node) Run(ctx context.Context, c Command) (Output, error) {
 	if !n.Booted() {
 		return Output{}, fmt.Errorf("run %s: %w", c.Args[0], ErrImage)
@@ -55,20 +77,10 @@ func (n *Node) Run(ctx context.Context, c Command) (Output, error) {
 	// The death signal is bound to the thread that starts the program.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	shell := append([]string{"-c", `umask 022; exec "$@"`, "sh"}, c.Args...)
-	cmd := exec.CommandContext(ctx, "/bin/sh", shell...)
-	cmd.Env = append([]string{"PATH=" + programPath, "HOME=/", "LC_ALL=C"}, c.Env...)
-	cmd.Dir = c.Dir
-	if cmd.Dir == "" {
-		cmd.Dir = "/"
-	}
-	cmd.ExtraFiles = n.held
-	cmd.SysProcAttr = dieWithParent()
 	stdout, stderr := &limited{limit: maxOutput}, &limited{limit: maxOutput}
-	cmd.Stdout, cmd.Stderr = stdout, stderr
 	fmt.Fprintf(n.Log(), "+ %s\n", strings.Join(c.Args, " "))
-	err := cmd.Run()
-	out := Output{Stdout: stdout.String(), Stderr: stderr.String()}
+	err := n.run(ctx, c, stdout, stderr)
+	out := Output{Stdout: stdout.kept.String(), Stderr: stderr.kept.String()}
 	io.WriteString(n.Log(), out.Stdout+out.Stderr)
 	if ctx.Err() != nil {
 		return out, fmt.Errorf("run %s: %w", c.Args[0], ctx.Err())
@@ -84,6 +96,34 @@ func (n *Node) Run(ctx context.Context, c Command) (Output, error) {
 	return out, nil
 }
 
+// run starts a program in the first way that the system allows, and waits.
+func (n *Node) run(ctx context.Context, c Command, stdout, stderr io.Writer) error {
+	for _, w := range ways() {
+		cmd := exec.CommandContext(ctx, "/bin/sh", append([]string{"-c", w.script, "sh"}, c.Args...)...)
+		cmd.Env = append([]string{"PATH=" + programPath, "HOME=/", "LC_ALL=C"}, c.Env...)
+		cmd.Dir = cmp.Or(c.Dir, "/")
+		cmd.ExtraFiles = n.held
+		cmd.SysProcAttr = w.attributes
+		cmd.Stdout, cmd.Stderr = stdout, stderr
+		cmd.Cancel = func() error { return endAll(cmd.Process) }
+		cmd.WaitDelay = waitDelay
+		err := cmd.Start()
+		if err != nil && w.refused != nil && w.refused(err) {
+			fmt.Fprintf(n.Log(), "no namespace of processes: %v\n", err)
+			continue
+		}
+		if err == nil {
+			err = cmd.Wait()
+		}
+		if errors.Is(err, exec.ErrWaitDelay) {
+			_ = endAll(cmd.Process) // as far as it can be reached
+			return errors.New("it has ended, but something that it started has not")
+		}
+		return err
+	}
+	return errors.ErrUnsupported
+}
+
 // Hold lets every program that is run from now on inherit f, until drop is
 // called: a lock on it is held until the last of them has ended.
 func (n *Node) Hold(f *os.File) (drop func()) {
@@ -91,13 +131,14 @@ func (n *Node) Hold(f *os.File) (drop func()) {
 	return func() { n.held = slices.DeleteFunc(n.held, func(g *os.File) bool { return g == f }) }
 }
 
-// limited keeps the first bytes of a stream and lets the rest pass.
+// limited keeps the first bytes of a stream and lets the rest pass. The buffer
+// has a name: as an embedded one it would read from the stream by itself.
 type limited struct {
-	bytes.Buffer
+	kept  bytes.Buffer
 	limit int
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.Buffer.Write(p[:min(len(p), l.limit-l.Len())])
+	l.kept.Write(p[:min(len(p), l.limit-l.kept.Len())])
 	return len(p), nil
 }
