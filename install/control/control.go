@@ -6,6 +6,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,10 @@ import (
 type Options struct {
 	Release string // wheels/control and collections are in it, venv is made in it
 	Python  string // "3.11"
+	// Interpreter is the node's Python of that version to make the environment
+	// with, as an absolute path; empty: the first that PATH has. Another of the
+	// same name can lack what that takes.
+	Interpreter string
 	// Scratch is an empty folder that only root can enter, on a file system that
 	// lets programs run; the caller removes it. It stands in for /tmp and for
 	// the home, which on a hardened node can neither be trusted nor run from.
@@ -30,6 +35,7 @@ type Options struct {
 	// are to be run or loaded next: under fapolicyd a script that is not listed
 	// cannot be opened, on sites with strict rules not even by root.
 	Trust func(context.Context) error
+	Note  func(text string) // what is no failure and yet to be known; may be nil
 }
 
 // The places in a release.
@@ -107,25 +113,9 @@ func (b *builder) do(ctx context.Context, dir string, args ...string) (node.Outp
 		return out, err
 	}
 	if out.Status != 0 {
-		err := fmt.Errorf("%s: exit status %d:\n%s", filepath.Base(args[0]), out.Status, tail(out))
-		for _, f := range failures {
-			if strings.Contains(out.Stderr, f.words) {
-				return out, manifest.Classify(f.class, err)
-			}
-		}
-		return out, err
+		return out, fmt.Errorf("%s: exit status %d:\n%s", filepath.Base(args[0]), out.Status, tail(out))
 	}
 	return out, nil
-}
-
-// failures are the words by which pip's failures are told apart.
-var failures = []struct {
-	words string
-	class error
-}{
-	{"DO NOT MATCH THE HASHES", manifest.ErrDamaged},
-	{"is invalid", manifest.ErrDamaged}, // a wheel that is no archive
-	{"No matching distribution found", manifest.ErrUnsolvable},
 }
 
 // tail is the end of what a program said, its last lines.
@@ -137,7 +127,7 @@ func tail(out node.Output) string {
 // environment makes the virtual environment, with the pip that the interpreter
 // brings: the one that installs is the node's, not the bundle's.
 func (b *builder) environment(ctx context.Context) error {
-	python := "python" + b.Python
+	python := cmp.Or(b.Interpreter, "python"+b.Python)
 	out, err := b.do(ctx, b.Scratch, python, "-m", "venv", b.venv())
 	if err != nil && out.Status == 127 {
 		return manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("%s is not on this node", python))
@@ -155,9 +145,12 @@ func (b *builder) environment(ctx context.Context) error {
 // installed runs here, and nothing is compiled: both need trust first.
 func (b *builder) wheels(ctx context.Context) error {
 	from := filepath.Join(b.Release, wheels)
-	_, err := b.do(ctx, b.Scratch, b.program("python"), "-m", "pip", "install", "--no-index", "--require-hashes", "--only-binary", ":all:",
+	out, err := b.do(ctx, b.Scratch, b.program("python"), "-m", "pip", "install", "--no-index", "--require-hashes", "--only-binary", ":all:",
 		"--no-compile", "--no-warn-script-location", "--progress-bar", "off", "--find-links", from, "-r", filepath.Join(from, lock))
-	return err
+	if err != nil {
+		return refused(out, err)
+	}
+	return nil
 }
 
 // collections installs the collections where this Ansible finds them whoever
@@ -177,8 +170,15 @@ func (b *builder) collections(ctx context.Context) error {
 // pip does: collections may carry some for their tests.
 func (b *builder) compile(ctx context.Context) error {
 	out, err := b.do(ctx, b.Scratch, b.program("python"), "-m", "compileall", "-q", "-f", "-j", "0", "--invalidation-mode", "unchecked-hash", b.packages())
-	if err != nil && out.Status == 1 && !strings.Contains(out.Text(), "[Errno ") {
-		return nil
+	if err == nil && strings.Contains("\n"+out.Stdout, "\nCan't list ") { // a folder that it skips with status 0
+		return fmt.Errorf("compileall: %s", tail(out))
+	}
+	if err == nil || out.Status != 1 {
+		return err
+	}
+	files, err := notThisPython(out, b.packages())
+	if err == nil && b.Note != nil {
+		b.Note(fmt.Sprintf("files of the venv that are not for Python %s were left without byte code: %s", b.Python, someOf(files)))
 	}
 	return err
 }

@@ -62,7 +62,7 @@ func release(t *testing.T, m *machine) Options {
 	tool(t, from, filepath.Join(m.bin, "python"+python), "-m", "pip", "download", "--quiet", "--only-binary", ":all:", "-d", ".", "ansible-core>=2.15,<2.16", "setuptools", "wheel")
 	tool(t, from, "sh", "-c", `for w in *.whl; do n=${w%%-*}; v=${w#*-}; echo "$n==${v%%-*} --hash=sha256:$(sha256sum "$w" | cut -d ' ' -f 1)"; done > requirements.lock`)
 	tool(t, o.Release, "sh", "-c", `set -e; export HOME=$0; cd collections
-		for n in one two; do ansible-galaxy collection init --init-path "$0" pgtest.$n; echo 'def main(): pass' > "$0/pgtest/$n/plugins/m.py"
+		for n in one two; do ansible-galaxy collection init --init-path "$0" pgtest.$n; echo 'def main(): pass' > "$0/pgtest/$n/plugins/m.py"; echo "print 'of Python 2'" > "$0/pgtest/$n/plugins/old.py"
 		sed -i "s/^version:.*/version: 1.2.$(expr length $n)-rc.1/" "$0/pgtest/$n/galaxy.yml"; ansible-galaxy collection build "$0/pgtest/$n"; done
 		(echo collections:; for f in *.tar.gz; do v=${f#*-*-}; printf -- '- name: %s\n  version: %s\n' "$f" "${v%.tar.gz}"; done) > requirements.yml`, t.TempDir())
 	return o
@@ -108,9 +108,14 @@ func TestBuildForReal(t *testing.T) {
 	o := release(t, m)
 	trusted := 0
 	o.Trust = func(context.Context) error { trusted++; return nil }
+	var notes []string
+	o.Note = func(text string) { notes = append(notes, text) }
 	before := listing(t, o.Release)
 	if err := Build(t.Context(), m, o); err != nil {
 		t.Fatal(err)
+	}
+	if len(notes) != 1 || strings.Count(notes[0], "/old.py") != 2 || strings.Count(notes[0], ",") != 1 {
+		t.Errorf("notes: %q", notes)
 	}
 	if trusted != 3 {
 		t.Errorf("trust was asked for %d times", trusted)
