@@ -160,6 +160,31 @@ func TestRunStatus(t *testing.T) {
 	}
 }
 
+// systemctl would refuse every answer of systemd if its namespace had no such
+// process. One that stands for it says where it is.
+func TestSystemctlIsOutside(t *testing.T) {
+	asRoot(t)
+	own, err := os.Readlink("/proc/self/ns/pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake := filepath.Join(t.TempDir(), "systemctl")
+	if err := os.WriteFile(fake, []byte("#!/bin/sh\nreadlink /proc/self/ns/pid\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for program, outside := range map[string]bool{fake: true, filepath.Join(filepath.Dir(fake), "other"): false} {
+		if !outside {
+			if err := os.Link(fake, program); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out, err := booted(t).Run(t.Context(), Command{Args: []string{program}})
+		if is := strings.TrimSpace(out.Stdout); err != nil || is == "" || (is == own) != outside {
+			t.Errorf("%s is in %q, we are in %q (%v)", program, is, own, err)
+		}
+	}
+}
+
 // A root who may make no namespace, as in many containers, runs programs all
 // the same, and an ordinary user does, too.
 func TestRunWithoutNamespace(t *testing.T) {
