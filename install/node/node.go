@@ -93,7 +93,8 @@ func (n *Node) Real(p string) (string, error) {
 }
 
 // FS returns the node's files for reading, with paths as fs.FS has them
-// ("etc/os-release"). Links are followed as the node would follow them.
+// ("etc/os-release"). Links are followed as the node would follow them. Open
+// opens files and folders and nothing else.
 func (n *Node) FS() fs.FS { return nodeFS{n} }
 
 type nodeFS struct{ n *Node }
@@ -110,7 +111,7 @@ func (f nodeFS) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return os.Open(real)
+	return openPlain(real)
 }
 
 func (f nodeFS) ReadDir(name string) ([]fs.DirEntry, error) {
