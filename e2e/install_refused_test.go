@@ -58,14 +58,15 @@ func (n *node) tellsAll(t *testing.T, words []string, checks ...string) {
 	}
 }
 
-// secondRun stops an install in the middle, starts another, and lets the first go on.
+// secondRun stops an install in the middle, starts another below a base that
+// nothing is there of yet, and lets the first go on.
 func (n *node) secondRun(t *testing.T, good, foreign string) {
 	t.Helper()
 	out := n.must(t, "root", "sh", "-c", `
 `+program+` install --quiet --role target --bundle "$1" --base-dir "$0" & first=$!
 until [ -e "$0".d/*/.incomplete ]; do kill -0 $first || exit 1; sleep 0.01; done
 kill -STOP $first
-`+program+` install --role both --bundle "$2" --base-dir "$0"; echo second $?
+`+program+` install --role both --bundle "$2" --base-dir /srv/new/other; echo second $?
 kill -CONT $first; wait $first; echo first $?`, base, good, foreign)
 	for _, want := range []string{"\n  running: ", "\n  release: ", "\n  arch: ", "second 5\n", "first 0\n"} {
 		if !strings.Contains(out, want) {

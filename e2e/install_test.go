@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Where things are on a node.
@@ -233,7 +232,6 @@ func TestInstallArchive(t *testing.T) {
 	if now := n.release(t, "target"); now != first.Release {
 		t.Errorf("after the rollback %s is active, want %s", now, first.Release)
 	}
-	time.Sleep(2 * time.Second) // dnf asks nobody again within the second that metadata_expire=1 gives it
 	n.must(t, "alice", dnf...)
 	n.must(t, "alice", "pgbackrest", "version")
 	n.must(t, "alice", "sudo", "pgbundle", "rollback")
@@ -262,11 +260,11 @@ func TestInstallElsewhere(t *testing.T) {
 	n.unchanged(t, fresh)
 
 	t.Run("what older scripts left", func(t *testing.T) {
-		n.must(t, "alice", "sudo", "sh", "-c", "mkdir -p "+base+"/old && echo old >"+base+"/old/file && echo [old] >"+repoFile)
+		n.must(t, "alice", "sudo", "sh", "-c", "mkdir -p "+base+"/rpms && echo old >"+base+"/rpms/file && echo [old] >"+repoFile)
 		n.must(t, "alice", "sudo", program, "install", "--role", "target", "--bundle", archive)
 		n.release(t, "target")
 		n.must(t, "alice", "sudo", "pgbundle", "rollback")
-		if out := n.must(t, "root", "cat", base+"/old/file", repoFile); out != "old\n[old]\n" {
+		if out := n.must(t, "root", "cat", base+"/rpms/file", repoFile); out != "old\n[old]\n" {
 			t.Errorf("the older scripts' files are %q", out)
 		}
 	})

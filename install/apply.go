@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"pgbundle/bundle"
-	"pgbundle/install/node"
 	"pgbundle/install/policy"
 	"pgbundle/install/proof"
 	"pgbundle/manifest"
@@ -53,9 +52,8 @@ func (i *Installation) Install(ctx context.Context, o Options) (res *Result, err
 	if report.Authenticated {
 		res.By = report.By
 	}
-	unlock, err := i.lock()
-	busy := errors.Is(err, node.ErrBusy)
-	if err != nil && !busy {
+	unlock, busy, err := i.tryLock()
+	if err != nil {
 		return nil, err
 	}
 	defer unlock()
@@ -64,7 +62,7 @@ func (i *Installation) Install(ctx context.Context, o Options) (res *Result, err
 		return nil, err
 	}
 	res.Roles = s.rolesWith(b.ID(), o.Roles)
-	if res.Findings, err = i.preflight(ctx, m, res.Roles, busy); err != nil {
+	if res.Findings, err = i.preflight(ctx, m, s.wish(b, res.Roles, busy)); err != nil {
 		return res, err
 	}
 	if err := s.refuseOlder(m, o); err != nil {
@@ -95,12 +93,25 @@ func (s *installed) rolesWith(id string, roles []manifest.Role) []manifest.Role 
 // refuseOlder holds that a trusted key is not enough: an old bundle with known
 // faults was signed too.
 func (s *installed) refuseOlder(m *manifest.Manifest, o Options) error {
-	if len(o.Keys) == 0 || o.AllowOlder || !m.Lock.Time.Before(s.history.Newest) {
+	newest := s.newest()
+	if len(o.Keys) == 0 || o.AllowOlder || !m.Lock.Time.Before(newest) {
 		return nil
 	}
 	return manifest.Classify(manifest.ErrSignature, fmt.Errorf(
 		"install bundle of %s: one of %s was installed here, and an older one is refused: --allow-older takes it, pgbundle rollback goes back to what was here",
-		m.Lock.Time.Format(time.DateTime), s.history.Newest.Format(time.DateTime)))
+		m.Lock.Time.Format(time.DateTime), newest.Format(time.DateTime)))
+}
+
+// newest is the time of the newest bundle with a trusted signature that was
+// ever installed here, by the history and by what is here.
+func (s *installed) newest() time.Time {
+	newest := s.history.Newest
+	for _, r := range s.releases {
+		if r.complete() && r.receipt != nil && r.receipt.Authenticated && r.receipt.Built.After(newest) {
+			newest = r.receipt.Built
+		}
+	}
+	return newest
 }
 
 // rehearse proves the bundle's bytes and says what Install would do.
@@ -115,7 +126,7 @@ func (i *Installation) rehearse(ctx context.Context, b *bundle.Bundle, s *instal
 	}
 	name := s.freeName(b.ID(), res.Roles)
 	res.Placed = true
-	if same := s.same(b.ID(), res.Roles); len(same) > 0 {
+	if same := s.same(manifest.Digest(b.RawManifest()), res.Roles); len(same) > 0 {
 		name, res.Placed = same[0].name, false
 	}
 	i.named(res, s, name)
@@ -135,7 +146,7 @@ func (i *Installation) named(res *Result, s *installed, name string) {
 
 // install does what Install promises, once nothing speaks against it.
 func (i *Installation) install(ctx context.Context, b *bundle.Bundle, s *installed, res *Result, o Options) error {
-	whole, err := i.whole(ctx, s, b.ID(), res.Roles, o.Jobs)
+	whole, err := i.whole(ctx, s, manifest.Digest(b.RawManifest()), res.Roles, o.Jobs)
 	if err != nil {
 		return err
 	}
@@ -148,37 +159,55 @@ func (i *Installation) install(ctx context.Context, b *bundle.Bundle, s *install
 		res.Placed = true
 	}
 	i.named(res, s, whole.name)
-	res.Pending = whole.receipt.Pending
-	if newest := b.Manifest().Lock.Time; newest.After(s.history.Newest) {
-		s.history.Newest = newest
+	if err := i.vouch(whole, res.Authenticated, res.By); err != nil {
+		return err
 	}
+	res.Pending = whole.receipt.Pending
 	if err := i.activate(ctx, s, res, whole); err != nil {
 		return err
 	}
-	res.Removed, err = i.prune(s, o.Keep)
+	if !res.Placed && !res.Switched {
+		return nil
+	}
+	if res.Removed, err = i.prune(s, o.Keep); err != nil || len(res.Removed) == 0 {
+		return err
+	}
+	_, err = i.applyPolicy(ctx, s)
 	return err
 }
 
 // activate makes a complete release the node's. What is outside the base comes
 // first: it is the same for every release, and nothing may be missing once the
-// link is renamed.
-func (i *Installation) activate(ctx context.Context, s *installed, res *Result, r *release) (err error) {
-	if res.Policy, err = i.applyPolicy(ctx, s); err != nil {
+// link is renamed. When something fails before that, it is taken back.
+func (i *Installation) activate(ctx context.Context, s *installed, res *Result, r *release) error {
+	policy, err := i.applyPolicy(ctx, s)
+	if err != nil {
 		return err
 	}
-	if err := i.outside(i.secureLacksLocal); err != nil {
-		return err
+	res.Policy = policy
+	if r.receipt.Authenticated {
+		s.history.Newest = s.newest()
+		if err := s.history.write(i.releases); err != nil {
+			return err
+		}
 	}
-	res.Switched = s.active != r.name
-	if err := i.switchTo(s, r.name); err != nil {
-		return err
+	undo, err := i.outside()
+	if err == nil {
+		res.Switched = s.active != r.name
+		err = i.switchTo(s, r.name)
 	}
-	return s.history.write(i.releases)
+	if err != nil && s.active != r.name {
+		return errors.Join(err, undo())
+	}
+	if err == nil && res.Switched {
+		i.expireMetadata(ctx)
+	}
+	return err
 }
 
 // whole finds a release of the bundle that is here and has not drifted.
-func (i *Installation) whole(ctx context.Context, s *installed, id string, roles []manifest.Role, jobs int) (*release, error) {
-	for _, r := range s.same(id, roles) {
+func (i *Installation) whole(ctx context.Context, s *installed, digest string, roles []manifest.Role, jobs int) (*release, error) {
+	for _, r := range s.same(digest, roles) {
 		i.progress.Stage("compare", 0)
 		drift, err := r.drift(ctx, jobs, i.progress)
 		if err != nil {
@@ -196,13 +225,13 @@ func (i *Installation) whole(ctx context.Context, s *installed, id string, roles
 // programs. When it fails nothing of it stays.
 func (i *Installation) placeRelease(ctx context.Context, b *bundle.Bundle, s *installed, res *Result, o Options) (_ *release, err error) {
 	name := s.freeName(b.ID(), res.Roles)
-	p := &placement{Installation: i, name: name, dir: filepath.Join(i.releases, name), roles: res.Roles, from: s.relative(b.ID())}
+	p := &placement{Installation: i, name: name, dir: filepath.Join(i.releases, name), roles: res.Roles, from: s.relative(manifest.Digest(b.RawManifest()))}
 	if err := p.begin(); err != nil {
 		return nil, errors.Join(err, p.discard())
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, p.discard())
+			err = errors.Join(err, p.discard(), i.forget(ctx, s))
 		}
 	}()
 	i.progress.Stage("place", total(b.Manifest()))
@@ -228,9 +257,9 @@ func (i *Installation) placeRelease(ctx context.Context, b *bundle.Bundle, s *in
 }
 
 // relative is a complete release of the same bundle: its files can be linked.
-func (s *installed) relative(id string) *release {
+func (s *installed) relative(digest string) *release {
 	for _, r := range s.releases {
-		if r.complete() && r.receipt != nil && r.receipt.Bundle == id {
+		if r.complete() && r.of(digest) {
 			return r
 		}
 	}

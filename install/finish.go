@@ -43,7 +43,7 @@ func (i *Installation) Finish(ctx context.Context) (res *Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	if res.Findings, err = i.preflight(ctx, m, r.receipt.Roles, false); err != nil {
+	if res.Findings, err = i.preflight(ctx, m, wishToFinish(m, r)); err != nil {
 		return res, err
 	}
 	end := i.logged("finish")

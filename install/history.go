@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,6 +23,8 @@ type history struct {
 	Version     int          `yaml:"version"`
 	Newest      time.Time    `yaml:"newest"` // time of the newest bundle that was ever installed here
 	Activations []activation `yaml:"activations"`
+
+	stored []byte // what the file holds
 }
 
 type activation struct {
@@ -34,12 +37,13 @@ func readHistory(releases string) (history, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return history{Version: 1}, nil
 	}
-	var h history
+	h := history{stored: data}
 	if err == nil {
 		err = manifest.DecodeStrict(data, &h)
 	}
 	if err != nil {
-		return h, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("read %s: %w", filepath.Join(releases, historyName), err))
+		err = fmt.Errorf("read %s: %w: it is written anew with the next install", historyName, err)
+		return history{Version: 1}, manifest.Classify(manifest.ErrDamaged, err)
 	}
 	return h, nil
 }
@@ -83,5 +87,9 @@ func (h *history) write(releases string) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", historyName, err)
 	}
+	if bytes.Equal(data, h.stored) {
+		return nil
+	}
+	h.stored = data
 	return node.WriteFile(filepath.Join(releases, historyName), data, 0o644)
 }

@@ -186,6 +186,16 @@ func pack(t *testing.T, files map[string][]byte, key *sign.PrivateKey, edit ...f
 	return out
 }
 
+func openBundle(t *testing.T, b made) *bundle.Bundle {
+	t.Helper()
+	opened, err := bundle.Open(b.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { opened.Close() })
+	return opened
+}
+
 // unpack is a bundle as tar leaves it.
 func unpack(t *testing.T, b made) string {
 	t.Helper()
@@ -464,7 +474,7 @@ func TestDamagedBundleLeavesNothing(t *testing.T) {
 }
 
 func TestReservedNamesAreRefused(t *testing.T) {
-	for _, name := range []string{"receipt.yaml", ".incomplete", "venv/bin/python", "VENV.sha256sums", ".pgbundle-x"} {
+	for _, name := range []string{"receipt.yaml", ".incomplete", "venv/bin/python", "VENV.sha256sums", ".pgbundle-install-x"} {
 		files := content("one")
 		files[name] = []byte("x")
 		s, b := newSite(t), pack(t, files, nil)
@@ -477,7 +487,7 @@ func TestReservedNamesAreRefused(t *testing.T) {
 func TestSecondRunIsRefused(t *testing.T) {
 	s, b := newSite(t), pack(t, content("one"), nil)
 	must(t, os.MkdirAll(s.path("/opt"), 0o755))
-	f, err := node.Lock(s.path("/opt"))
+	f, err := node.Lock(s.root)
 	must(t, err)
 	defer f.Close()
 	before := s.listing(t)
@@ -518,13 +528,13 @@ func TestUninstall(t *testing.T) {
 
 func TestLeftoversAreSwept(t *testing.T) {
 	s, b := newSite(t), pack(t, content("one"), nil)
-	for _, name := range []string{"/opt/.pgbundle-patroni-airgap", DefaultBase + ".d/.pgbundle-trash-x/y", "/etc/yum.repos.d/.pgbundle-a", "/usr/local/bin/.pgbundle-b",
+	for _, name := range []string{"/opt/.pgbundle-install-patroni-airgap", DefaultBase + ".d/.pgbundle-install-trash-x/y", "/etc/yum.repos.d/.pgbundle-install-a", "/usr/local/bin/.pgbundle-install-b",
 		DefaultBase + ".d/" + b.id + "-target/rpms/half.rpm", DefaultBase + ".d/0123456789ab-target/.incomplete"} {
 		s.write(t, name, "left")
 	}
 	s.install(t, Options{Bundle: b.path, Roles: target})
 	for _, l := range s.listing(t) {
-		if strings.Contains(l, ".pgbundle-") || strings.Contains(l, "0123456789ab") || strings.Contains(l, "half") {
+		if strings.Contains(l, ".pgbundle-install-") || strings.Contains(l, "0123456789ab") || strings.Contains(l, "half") {
 			t.Errorf("still there: %s", l)
 		}
 	}

@@ -5,35 +5,71 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"pgbundle/install/node"
 	"pgbundle/manifest"
 )
 
+// lockFolder is where the lock of a booted node is: only root can enter it, so
+// that nobody else can hold the lock, and there is one whatever the bases.
+const lockFolder = "/run/pgbundle"
+
 // lock takes the node's lock, until unlock is called and every program that
-// was run meanwhile has ended. With node.ErrBusy unlock can be called too.
+// was run meanwhile has ended. That another run has it is an error that wraps
+// node.ErrBusy; unlock can be called all the same.
 func (i *Installation) lock() (unlock func(), err error) {
-	f, err := node.Lock(existing(filepath.Dir(i.link)))
+	folder, err := i.lockable()
+	if err != nil {
+		return nothingToUnlock, err
+	}
+	f, err := node.Lock(folder)
 	if errors.Is(err, node.ErrBusy) {
-		err = manifest.Classify(manifest.ErrUnsolvable, err)
+		err = manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("%w: wait for it, or look what it is: fuser -v %s", err, folder))
 	}
 	if err != nil {
-		return func() {}, err
+		return nothingToUnlock, err
 	}
 	drop := i.node.Hold(f)
 	return func() { drop(); f.Close() }, nil
 }
 
-// existing is the nearest folder above path that is there, or path itself.
-func existing(path string) string {
-	for {
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
-			return path
-		}
-		path = filepath.Dir(path)
+func nothingToUnlock() {}
+
+// lockable is the folder to lock, made if need be. An image is locked as a
+// whole: whoever can open it may change it anyway.
+func (i *Installation) lockable() (string, error) {
+	if !i.node.Booted() {
+		return i.node.Path("/")
 	}
+	folder, err := i.node.Path(lockFolder)
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return "", fmt.Errorf("make the folder of the lock: %w", err)
+	}
+	info, err := os.Lstat(folder)
+	if err != nil {
+		return "", fmt.Errorf("lock the node: %w", err)
+	}
+	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("lock the node: %s is no folder that only root can enter: remove it", lockFolder)
+	}
+	return folder, nil
+}
+
+// tryLock is lock for a run that may be refused anyway: of one that is not root
+// and so cannot lock, preflight says what it needs.
+func (i *Installation) tryLock() (unlock func(), busy bool, err error) {
+	unlock, err = i.lock()
+	switch {
+	case errors.Is(err, node.ErrBusy):
+		return unlock, true, nil
+	case errors.Is(err, fs.ErrPermission):
+		return unlock, false, nil
+	}
+	return unlock, false, err
 }
 
 // prune removes former releases that nobody would go back to.

@@ -37,14 +37,11 @@ func (l *log) Write(p []byte) (int, error) {
 // begin opens the log of an operation, readable by root alone, as what programs
 // say may be.
 func (l *log) begin(n *node.Node, operation string, now time.Time) error {
-	folder, err := n.Path(LogFolder)
+	folder, err := logFolder(n)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.Join(node.MakeFolders(filepath.Dir(folder)), os.Mkdir(folder, 0o700))
+	}
 	if err != nil {
-		return err
-	}
-	if err := node.MakeFolders(filepath.Dir(folder)); err != nil {
-		return err
-	}
-	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("open the log: %w", err)
 	}
 	root, err := os.OpenRoot(folder)
@@ -62,6 +59,20 @@ func (l *log) begin(n *node.Node, operation string, now time.Time) error {
 	l.file = f
 	_, err = l.buffer.WriteTo(f)
 	return err
+}
+
+// logFolder is where the logs lie on this host. A link in its place is an
+// error: what it leads to is not ours.
+func logFolder(n *node.Node) (string, error) {
+	folder, err := n.Path(LogFolder)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Lstat(folder)
+	if err == nil && !info.IsDir() {
+		return folder, fmt.Errorf("%s is no folder: move it away", LogFolder)
+	}
+	return folder, err
 }
 
 func (l *log) close() {

@@ -22,6 +22,7 @@ type Place struct {
 	Target   string    // of a link, as it is written
 	Releases PlaceKind // what is where the releases folder will be
 	Folder   string    // the nearest folder that exists on the way to the releases, links followed; node's path
+	Older    bool      // a folder at Base has what older scripts placed
 	Legacy   bool      // a former folder is kept already
 	Loose    string    // a folder on the way that others than root may change; empty: none
 }
@@ -47,6 +48,7 @@ func Look(n *node.Node, base string) (Place, error) {
 	if p.Kind, p.Target, err = kindOf(link, filepath.Base(link)+".d"); err != nil {
 		return p, fmt.Errorf("look at %s: %w", base, err)
 	}
+	p.Older = p.Kind == PlaceFolder && older(link)
 	releases := link + ".d"
 	if p.Releases, _, err = kindOf(releases, ""); err != nil {
 		return p, fmt.Errorf("look at %s.d: %w", base, err)
@@ -66,8 +68,38 @@ func Look(n *node.Node, base string) (Place, error) {
 		return p, err
 	}
 	p.Folder = n.Inside(p.Folder)
-	p.Loose, err = loose(n, p.Folder)
+	if p.Loose, err = loose(n, p.Folder); err != nil || p.Loose != "" {
+		return p, err
+	}
+	p.Loose, err = looseWritten(n, base)
 	return p, err
+}
+
+// older says whether a folder looks like what older scripts made.
+func older(folder string) bool {
+	return slices.ContainsFunc([]string{"rpms", "wheels", "etcd"}, func(name string) bool {
+		info, err := os.Lstat(filepath.Join(folder, name))
+		return err == nil && info.IsDir()
+	})
+}
+
+// looseWritten is loose for the way as it is written: the repository file and
+// the program's link go by it, and each link on it can lead elsewhere later.
+func looseWritten(n *node.Node, base string) (string, error) {
+	for at := path.Dir(base); at != "/"; at = path.Dir(at) {
+		host, err := n.Path(at)
+		if err != nil {
+			return "", err
+		}
+		holder := filepath.Dir(host)
+		if _, err := os.Stat(holder); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if found, err := loose(n, n.Inside(holder)); err != nil || found != "" {
+			return found, err
+		}
+	}
+	return "", nil
 }
 
 // kindOf says what is at a path of this host. A link is ours when it leads to
@@ -129,6 +161,9 @@ func (p *preflight) base() {
 	switch t.Kind {
 	case PlaceFolder:
 		switch {
+		case !t.Older:
+			p.add(SeverityError, "base", "move it away, or choose another place: --base-dir names what is to become a link, as "+DefaultBase+" does",
+				"%s is a folder, and not one that older scripts made", p.w.Base)
 		case p.isMount(p.w.Base):
 			p.add(SeverityError, "base", "unmount it, or mount it at "+p.w.Base+".d instead; or "+otherBase,
 				"%s is a mount point: it cannot be exchanged for a link", p.w.Base)

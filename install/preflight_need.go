@@ -32,7 +32,7 @@ const ownBytes, ownInodes = 8_000_000, 32
 const blockSize = 4096
 
 // Needs says how much a release for the roles takes: bytes, and inodes of files
-// and folders. It does not reckon with hard links to a former release.
+// and folders, without what can be linked from a former release.
 func Needs(m *manifest.Manifest, roles []manifest.Role) (bytes, inodes int64) {
 	bytes, inodes = ownBytes, ownInodes
 	var wheels, collections int64
@@ -55,6 +55,16 @@ func Needs(m *manifest.Manifest, roles []manifest.Role) (bytes, inodes int64) {
 	if (Wish{Roles: roles}).has(manifest.Control) {
 		bytes += venvBytes + int64(wheelFactor*float64(wheels)+collectionFactor*float64(collections))
 		inodes += venvInodes + int64(wheelInodes*float64(wheels)+collectionNodes*float64(collections))
+	}
+	return bytes, inodes
+}
+
+// linkable says how much of a release can be linked from one of the same bundle
+// that was made for these roles.
+func linkable(m *manifest.Manifest, roles []manifest.Role) (bytes, inodes int64) {
+	for _, f := range filesFor(m, roles) {
+		bytes += (f.Size + blockSize - 1) / blockSize * blockSize
+		inodes++
 	}
 	return bytes, inodes
 }

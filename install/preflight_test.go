@@ -159,17 +159,17 @@ func TestPreflight(t *testing.T) {
 			n.Disks[0].Options = []string{"ro"}
 			w.There.Folder = "/opt/patroni-airgap.d"
 		}, "error mount: /opt/patroni-airgap lies on /, which is mounted read-only"},
-		"an older folder": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) { w.There.Kind = PlaceFolder }, "note base: /opt/patroni-airgap is a folder of older scripts: it will be exchanged for a link and kept as release legacy"},
+		"an older folder": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) { w.There.Kind, w.There.Older = PlaceFolder, true }, "note base: /opt/patroni-airgap is a folder of older scripts: it will be exchanged for a link and kept as release legacy"},
 		"a second one": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) {
-			w.There.Kind = PlaceFolder
+			w.There.Kind, w.There.Older = PlaceFolder, true
 			w.There.Legacy = true
 		}, "error base: /opt/patroni-airgap is a folder, and an earlier one is kept as release legacy already"},
 		"a mount point": {func(_ *manifest.Manifest, n *manifest.Node, w *Wish) {
-			w.There.Kind = PlaceFolder
+			w.There.Kind, w.There.Older = PlaceFolder, true
 			n.Disks = append(n.Disks, manifest.Disk{Mount: DefaultBase})
 		}, "error base: /opt/patroni-airgap is a mount point: it cannot be exchanged for a link | unmount it, or mount it at /opt/patroni-airgap.d instead"},
 		"another file system": {func(_ *manifest.Manifest, n *manifest.Node, w *Wish) {
-			w.There.Kind = PlaceFolder
+			w.There.Kind, w.There.Older = PlaceFolder, true
 			n.Disks = append(n.Disks, manifest.Disk{Mount: DefaultBase + ".d"})
 		}, "error base: /opt/patroni-airgap is a folder, and /opt/patroni-airgap.d is another file system"},
 		"a file": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) { w.There.Kind = PlaceFile }, "error base: /opt/patroni-airgap is a file | move it away, or choose"},
@@ -281,7 +281,8 @@ func TestLook(t *testing.T) {
 		"releases": {func(root string) error {
 			return errors.Join(os.MkdirAll(root+"/opt/patroni-airgap.d/legacy", 0o755), os.Symlink("patroni-airgap.d/0-both", root+"/opt/patroni-airgap"))
 		}, Place{Kind: PlaceRelease, Target: "patroni-airgap.d/0-both", Releases: PlaceFolder, Folder: "/opt/patroni-airgap.d", Legacy: true}},
-		"an older folder": {func(root string) error { return os.MkdirAll(root+"/opt/patroni-airgap/rpms", 0o755) }, Place{Kind: PlaceFolder, Folder: "/opt"}},
+		"an older folder":   {func(root string) error { return os.MkdirAll(root+"/opt/patroni-airgap/rpms", 0o755) }, Place{Kind: PlaceFolder, Older: true, Folder: "/opt"}},
+		"somebody's folder": {func(root string) error { return os.MkdirAll(root+"/opt/patroni-airgap/tools", 0o755) }, Place{Kind: PlaceFolder, Folder: "/opt"}},
 		"a link elsewhere": {func(root string) error {
 			return errors.Join(os.Mkdir(root+"/opt", 0o755), os.Symlink("../data", root+"/opt/patroni-airgap"))
 		}, Place{Kind: PlaceElsewhere, Target: "../data", Folder: "/opt"}},

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"pgbundle/install/node"
+	"pgbundle/install/policy"
 	"pgbundle/manifest"
 )
 
@@ -36,7 +37,10 @@ type installed struct {
 	releases []*release // by name; legacy too
 	active   string     // name of the release that the link names; empty: none
 	history  history
-	real     bool // the base is a real folder, of older scripts
+	real     bool   // the base is a real folder, of older scripts
+	foreign  string // where the base's link goes when that is no release
+
+	historyFault error // why the history could not be read
 }
 
 func (s *installed) find(name string) *release {
@@ -55,6 +59,10 @@ func (r *release) complete() bool { return r != nil && r.fault == nil }
 // with its fault.
 func (i *Installation) read() (*installed, error) {
 	s := &installed{}
+	// A link here would lead out of an image, or to what is not ours.
+	if info, err := os.Lstat(i.releases); err == nil && !info.IsDir() {
+		return nil, manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("read the releases: %s is no folder: move it away, or use another --base-dir", i.node.Inside(i.releases)))
+	}
 	entries, err := os.ReadDir(i.releases)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read the releases: %w", err)
@@ -64,13 +72,13 @@ func (i *Installation) read() (*installed, error) {
 			s.releases = append(s.releases, r)
 		}
 	}
-	if s.history, err = readHistory(i.releases); err != nil {
-		return nil, err
-	}
+	s.history, s.historyFault = readHistory(i.releases)
 	target, err := os.Readlink(i.link)
 	switch info, statErr := os.Lstat(i.link); {
 	case err == nil:
-		s.active = i.releaseOf(target)
+		if s.active = i.releaseOf(target); s.active == "" {
+			s.foreign = target
+		}
 	case statErr == nil && info.IsDir():
 		s.real = true
 	case statErr != nil && !errors.Is(statErr, fs.ErrNotExist):
@@ -140,10 +148,10 @@ func (s *installed) freeName(id string, roles []manifest.Role) string {
 
 // same are the complete releases of a bundle with these roles, the active one
 // first, the newest next.
-func (s *installed) same(id string, roles []manifest.Role) []*release {
+func (s *installed) same(digest string, roles []manifest.Role) []*release {
 	var found []*release
 	for _, r := range s.releases {
-		if r.receipt != nil && r.complete() && r.receipt.Bundle == id && roleWord(r.receipt.Roles) == roleWord(roles) && len(r.receipt.Roles) == len(roles) {
+		if r.complete() && r.of(digest) && roleWord(r.receipt.Roles) == roleWord(roles) && len(r.receipt.Roles) == len(roles) {
 			found = append(found, r)
 		}
 	}
@@ -162,7 +170,7 @@ func (s *installed) same(id string, roles []manifest.Role) []*release {
 // sweep removes what earlier runs left half done, and says what it was.
 func (i *Installation) sweep(s *installed) error {
 	folders := []string{filepath.Dir(i.link), i.releases}
-	for _, p := range []string{repositoryFile, programLinks[0], programLinks[1], trustFolder} {
+	for _, p := range []string{repositoryFile, programLinks[0], programLinks[1], policy.TrustFile} {
 		host, err := i.node.Path(p)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 
 	"pgbundle/install/node"
@@ -30,6 +31,9 @@ func (i *Installation) Rollback(ctx context.Context, to string) (done *Switched,
 	if err != nil {
 		return nil, err
 	}
+	if s.foreign != "" {
+		return nil, manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("roll back: %s is a link to %s, which is no release: remove it first", i.base, s.foreign))
+	}
 	r, err := s.before(to)
 	if err != nil {
 		return nil, manifest.Classify(manifest.ErrUnsolvable, err)
@@ -49,10 +53,19 @@ func (i *Installation) Rollback(ctx context.Context, to string) (done *Switched,
 		return nil, err
 	}
 	done = &Switched{From: s.active, To: r.name}
-	if err := i.restoreOutside(r); err != nil {
+	if r.name != legacyRelease {
+		if _, err := i.writeRepository(); err != nil {
+			return nil, err
+		}
+	}
+	if err := i.switchTo(s, r.name); err != nil {
 		return nil, err
 	}
-	return done, i.switchTo(s, r.name)
+	i.expireMetadata(ctx)
+	if r.name == legacyRelease {
+		return done, i.restoreRepository()
+	}
+	return done, nil
 }
 
 // before finds the release to go back to.
@@ -69,18 +82,22 @@ func (s *installed) before(to string) (*release, error) {
 			return r, nil
 		}
 	}
+	if r := s.find(legacyRelease); r != nil && s.active != legacyRelease {
+		return r, nil // its exchange was the last thing before a kill
+	}
 	return nil, errors.New("roll back: there is no former release")
 }
 
-// restoreOutside puts the repository file in its place that a release needs:
-// older scripts had one of their own.
-func (i *Installation) restoreOutside(r *release) error {
-	if r.name != legacyRelease {
-		return i.writeRepository()
-	}
+// restoreRepository puts the repository file of older scripts in its place. It
+// comes after the switch: it may not ask for signatures, and ours are to be
+// checked as long as ours are active.
+func (i *Installation) restoreRepository() error {
 	text, err := readSmall(filepath.Join(i.releases, legacyText), manifest.MaxYAML)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // they had none
+	}
 	if err != nil {
-		return nil // there was none
+		return fmt.Errorf("restore the repository file of older scripts: %w", err)
 	}
 	host, err := i.node.Path(repositoryFile)
 	if err != nil {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
+	"pgbundle/bundle"
 	"pgbundle/install/control"
 	"pgbundle/install/facts"
 	"pgbundle/install/node"
@@ -128,9 +130,33 @@ func unsignedOf(m *manifest.Manifest) map[string]bool {
 	return unsigned
 }
 
+// wish is what is asked of the node for a bundle, less what is here already.
+func (s *installed) wish(b *bundle.Bundle, roles []manifest.Role, busy bool) Wish {
+	w := Wish{Roles: roles, Busy: busy}
+	w.Need, w.Inodes = Needs(b.Manifest(), roles)
+	digest := manifest.Digest(b.RawManifest())
+	switch relative := s.relative(digest); {
+	case len(s.same(digest, roles)) > 0:
+		w.Need, w.Inodes = ownBytes, ownInodes // if it has drifted, placing tells
+	case relative != nil:
+		there, inodes := linkable(b.Manifest(), relative.receipt.Roles)
+		w.Need, w.Inodes = w.Need-there, w.Inodes-inodes
+	}
+	return w
+}
+
+// wishToFinish is what the pending steps of a release ask of the node.
+func wishToFinish(m *manifest.Manifest, r *release) Wish {
+	w := Wish{Roles: r.receipt.Roles}
+	there, inodes := linkable(m, w.Roles)
+	w.Need, w.Inodes = Needs(m, w.Roles)
+	w.Need, w.Inodes = w.Need-there, w.Inodes-inodes
+	return w
+}
+
 // preflight collects the facts of the node and returns everything that speaks
-// against the roles, also when it refuses.
-func (i *Installation) preflight(ctx context.Context, m *manifest.Manifest, roles []manifest.Role, busy bool) ([]Finding, error) {
+// against a wish, also when it refuses.
+func (i *Installation) preflight(ctx context.Context, m *manifest.Manifest, w Wish) ([]Finding, error) {
 	i.progress.Stage("preflight", 0)
 	host := facts.Of(i.node)
 	host.User, host.Program, host.Time = os.Geteuid(), i.program, i.now()
@@ -139,16 +165,16 @@ func (i *Installation) preflight(ctx context.Context, m *manifest.Manifest, role
 		return nil, err
 	}
 	i.secureLacksLocal = lacksLocal(n)
-	there, err := Look(i.node, i.base)
-	if err != nil {
-		return nil, err
+	w.There, err = Look(i.node, i.base)
+	if err != nil && (host.User == 0 || !errors.Is(err, fs.ErrPermission)) {
+		return nil, err // who is not root is told that first
 	}
-	bytes, inodes := Needs(m, roles)
-	findings := Preflight(m, n, Wish{Roles: roles, Base: i.base, There: there, Need: bytes, Inodes: inodes, Image: !i.node.Booted(), Busy: busy})
+	w.Base, w.Image = i.base, !i.node.Booted()
+	findings := Preflight(m, n, w)
 	if err := Refused(findings); err != nil {
 		return findings, err
 	}
-	if busy {
+	if w.Busy {
 		return findings, manifest.Classify(manifest.ErrUnsolvable, node.ErrBusy)
 	}
 	return findings, nil
@@ -159,6 +185,34 @@ func (i *Installation) preflight(ctx context.Context, m *manifest.Manifest, role
 func lacksLocal(n *manifest.Node) bool {
 	path := n.Sudo.SecurePath
 	return len(path) > 0 && !slices.Contains(path, "/usr/local/bin")
+}
+
+// expireMetadata lets dnf read the repository anew: under the same address there
+// is another one now, and dnf believes what it read for a second or more. That
+// it cannot be told is no failure: the cache expires by itself.
+func (i *Installation) expireMetadata(ctx context.Context) {
+	if !i.node.Booted() {
+		return
+	}
+	scratch, remove, err := i.scratch()
+	if err == nil {
+		var out node.Output
+		out, err = i.node.Run(ctx, node.Command{Args: []string{"dnf", "--quiet", "--setopt=logdir=" + scratch,
+			"--disablerepo=*", "--enablerepo=" + repositoryID, "clean", "expire-cache"}, Env: []string{"PYTHONDONTWRITEBYTECODE=1"}})
+		if err == nil && out.Status != 0 {
+			err = fmt.Errorf("dnf clean expire-cache: status %d", out.Status)
+		}
+		err = errors.Join(err, remove())
+	}
+	if err != nil {
+		i.progress.Note("dnf could not be told to read the repository anew: its cache expires by itself in a few seconds")
+	}
+}
+
+// forget takes back what fapolicyd was told of a release that failed.
+func (i *Installation) forget(ctx context.Context, s *installed) error {
+	_, err := i.applyPolicy(context.WithoutCancel(ctx), s)
+	return err
 }
 
 // applyPolicy tells the node's security policies of every release that stays.

@@ -19,7 +19,6 @@ const (
 	repositoryID   = "patroni-airgap"
 	keyFile        = "rpms/keys/RPM-GPG-KEY-patroni-airgap"
 	programName    = "pgbundle"
-	trustFolder    = "/etc/fapolicyd/trust.d/patroni-airgap"
 	legacyText     = "legacy.repo" // in the releases folder: what older scripts had as repository file
 )
 
@@ -49,43 +48,73 @@ skip_if_unavailable=0
 }
 
 // outside puts what lies outside the base in its place. It is the same for
-// every release, so it may come before the switch.
-func (i *Installation) outside(secureLacksLocal bool) error {
-	if err := i.writeRepository(); err != nil {
-		return err
+// every release, so it may come before the switch. Undo takes it back, as far
+// as it was done, and can be called also after an error.
+func (i *Installation) outside() (undo func() error, err error) {
+	var steps []func() error
+	undo = func() error {
+		var errs []error
+		for n := len(steps) - 1; n >= 0; n-- {
+			errs = append(errs, steps[n]())
+		}
+		return errors.Join(errs...)
+	}
+	back, err := i.writeRepository()
+	steps = append(steps, back)
+	if err != nil {
+		return undo, err
 	}
 	for n, link := range programLinks {
-		if n == 1 && !secureLacksLocal {
+		if n == 1 && !i.secureLacksLocal {
 			continue
 		}
-		if err := i.linkProgram(link); err != nil {
-			return err
+		back, err := i.linkProgram(link)
+		steps = append(steps, back)
+		if err != nil {
+			return undo, err
 		}
 	}
-	return nil
+	return undo, nil
 }
 
-func (i *Installation) writeRepository() error {
+func nothing() error { return nil }
+
+// writeRepository writes the repository file. That of older scripts is kept,
+// for a rollback to what they placed.
+func (i *Installation) writeRepository() (undo func() error, err error) {
 	host, err := i.node.Path(repositoryFile)
 	if err != nil {
-		return err
+		return nothing, err
 	}
 	text := i.repositoryText()
-	now, err := readSmall(host, manifest.MaxYAML)
+	before, err := readSmall(host, manifest.MaxYAML)
 	switch {
-	case err == nil && string(now) == string(text):
-		return nil
-	case err == nil && !i.ours(now):
-		if err := node.WriteFile(filepath.Join(i.releases, legacyText), now, 0o644); err != nil {
-			return err
+	case errors.Is(err, fs.ErrNotExist):
+		undo = func() error { return node.Remove(host) }
+	case err != nil:
+		return nothing, fmt.Errorf("write the repository file: %w", err)
+	case string(before) == string(text):
+		return nothing, nil
+	default:
+		undo = func() error { return node.WriteFile(host, before, 0o644) }
+		if err := i.keepRepository(before); err != nil {
+			return nothing, err
 		}
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("write the repository file: %w", err)
 	}
 	if err := node.MakeFolders(filepath.Dir(host)); err != nil {
-		return err
+		return nothing, err
 	}
-	return node.WriteFile(host, text, 0o644)
+	return undo, node.WriteFile(host, text, 0o644)
+}
+
+// keepRepository keeps a repository file that older scripts wrote. The first
+// one is theirs; another may be what somebody made of ours.
+func (i *Installation) keepRepository(text []byte) error {
+	kept := filepath.Join(i.releases, legacyText)
+	if _, err := os.Lstat(kept); err == nil || i.ours(text) {
+		return nil
+	}
+	return node.WriteFile(kept, text, 0o644)
 }
 
 // ours says whether a repository file was written here, for whatever base.
@@ -96,24 +125,55 @@ func (i *Installation) ours(text []byte) bool {
 
 // linkProgram makes a link to the program. Something of that name that is not
 // our link is left alone, and told.
-func (i *Installation) linkProgram(link string) error {
+func (i *Installation) linkProgram(link string) (undo func() error, err error) {
 	host, err := i.node.Path(link)
 	if err != nil {
-		return err
+		return nothing, err
 	}
 	want := path.Join(i.base, programName)
 	target, err := os.Readlink(host)
 	switch {
 	case err == nil && target == want:
-		return nil
-	case err == nil && path.Base(target) != programName, err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nothing, nil
+	case err == nil && i.baseOf(target) != "":
+		undo = func() error { return node.Link(target, host) }
+	case errors.Is(err, fs.ErrNotExist):
+		undo = func() error { return node.Remove(host) }
+	default:
 		i.progress.Note(fmt.Sprintf("%s is there already and not ours: it was left as it is", link))
-		return nil
+		return nothing, nil
 	}
 	if err := node.MakeFolders(filepath.Dir(host)); err != nil {
-		return err
+		return nothing, err
 	}
-	return node.Link(want, host)
+	return undo, node.Link(want, host)
+}
+
+// baseOf is the base that a link to the program goes through; empty when the
+// link is not one that install made. A base is known by what lies beside it,
+// so that one whose uninstall was killed is found too.
+func (i *Installation) baseOf(target string) string {
+	base := path.Dir(target)
+	if path.Base(target) != programName || !plainPath.MatchString(base) || path.Clean(base) != base || base == "/" {
+		return ""
+	}
+	host, err := i.node.Path(base)
+	if err != nil {
+		return ""
+	}
+	if info, err := os.Lstat(host); err == nil && info.Mode()&fs.ModeSymlink == 0 {
+		return "" // a folder of somebody's
+	}
+	entries, err := os.ReadDir(host + ".d")
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		if releaseName.MatchString(e.Name()) || e.Name() == historyName {
+			return base
+		}
+	}
+	return ""
 }
 
 // foundBase is the base of what is installed already, by the link to the
@@ -124,9 +184,10 @@ func (i *Installation) foundBase() string {
 		if err != nil {
 			continue
 		}
-		target, err := os.Readlink(host)
-		if err == nil && path.IsAbs(target) && path.Base(target) == programName && path.Dir(target) != "/" {
-			return path.Clean(path.Dir(target))
+		if target, err := os.Readlink(host); err == nil {
+			if base := i.baseOf(target); base != "" {
+				return base
+			}
 		}
 	}
 	return DefaultBase
@@ -169,8 +230,9 @@ func (i *Installation) exchangeLegacy(name string) error {
 		return fmt.Errorf("switch to release %s: %w", name, err)
 	}
 	node.Fault("legacy prepared")
-	if err := node.Exchange(legacy, i.link); err != nil {
-		return errors.Join(err, node.Remove(legacy))
+	err := node.Exchange(legacy, i.link)
+	if info, statErr := os.Lstat(legacy); err != nil && statErr == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return errors.Join(err, node.Remove(legacy)) // it was not swapped
 	}
-	return nil
+	return err
 }

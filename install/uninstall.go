@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 
 	"pgbundle/install/node"
 	"pgbundle/install/policy"
@@ -38,20 +37,17 @@ func (i *Installation) Uninstall(ctx context.Context, purge bool) (done *Removed
 		defer func() { end(err) }()
 	}
 	s, err := i.read()
-	if err != nil && !errors.Is(err, manifest.ErrDamaged) {
+	if err != nil {
 		return nil, err
-	}
-	if s == nil {
-		s = &installed{} // a damaged history keeps nothing from being removed
 	}
 	done = &Removed{Releases: []string{}, Paths: []string{}}
 	if err := i.sweep(s); err != nil {
 		return done, err
 	}
-	if err := i.removeLink(done); err != nil {
+	if err := i.removeLink(s, done); err != nil {
 		return done, err
 	}
-	if err := i.removeOutside(ctx, s, done); err != nil {
+	if err := i.removeOutside(ctx, done); err != nil {
 		return done, err
 	}
 	if err := i.removeReleases(purge, done); err != nil {
@@ -60,16 +56,20 @@ func (i *Installation) Uninstall(ctx context.Context, purge bool) (done *Removed
 	return done, i.removePrograms(done)
 }
 
-func (i *Installation) removeLink(done *Removed) error {
-	target, err := os.Readlink(i.link)
-	if err != nil {
-		return nil // nothing, or a folder of older scripts, which is not ours
-	}
-	if i.releaseOf(target) == "" {
+// removeLink ends that a release is active. What older scripts had in the
+// base's place is put there again when it was active last.
+func (i *Installation) removeLink(s *installed, done *Removed) error {
+	switch {
+	case s.foreign != "":
 		done.Left = append(done.Left, i.base)
+		return nil
+	case s.active == "":
 		return nil
 	}
 	node.Fault("uninstall")
+	if s.active == legacyRelease {
+		return i.returnLegacy(done)
+	}
 	if err := node.Remove(i.link); err != nil {
 		return err
 	}
@@ -77,9 +77,19 @@ func (i *Installation) removeLink(done *Removed) error {
 	return nil
 }
 
-// removeOutside removes the repository file, if it is ours, and what the
-// security policies know.
-func (i *Installation) removeOutside(ctx context.Context, s *installed, done *Removed) error {
+// returnLegacy swaps the link with the folder of older scripts, in one step.
+func (i *Installation) returnLegacy(done *Removed) error {
+	legacy := filepath.Join(i.releases, legacyRelease)
+	if err := node.Exchange(legacy, i.link); err != nil {
+		return err
+	}
+	done.Left = append(done.Left, i.base)
+	return node.Remove(legacy)
+}
+
+// removeOutside removes the repository file, if it is ours, and all that
+// fapolicyd was told.
+func (i *Installation) removeOutside(ctx context.Context, done *Removed) error {
 	host, err := i.node.Path(repositoryFile)
 	if err != nil {
 		return err
@@ -93,16 +103,12 @@ func (i *Installation) removeOutside(ctx context.Context, s *installed, done *Re
 	if !i.node.Booted() {
 		return nil
 	}
-	var dirs []string
-	for _, r := range s.releases {
-		dirs = append(dirs, r.dir)
-	}
-	_, err = policy.Withdraw(ctx, i.node, dirs)
+	_, err = policy.Apply(ctx, i.node, nil)
 	return err
 }
 
-// removeReleases removes the releases folder, or with what only goes with purge
-// still in it.
+// removeReleases removes the releases, and with purge what else is ours in
+// their folder. What somebody else put there stays, and so does the folder.
 func (i *Installation) removeReleases(purge bool, done *Removed) error {
 	entries, err := os.ReadDir(i.releases)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -111,17 +117,25 @@ func (i *Installation) removeReleases(purge bool, done *Removed) error {
 	if err != nil {
 		return fmt.Errorf("read the releases: %w", err)
 	}
-	stays := []string{legacyRelease, historyName, legacyText}
 	for _, e := range entries {
-		if !purge && slices.Contains(stays, e.Name()) {
-			done.Left = append(done.Left, i.inRelease(e.Name()))
-			continue
-		}
-		if err := node.RemoveFolder(filepath.Join(i.releases, e.Name())); err != nil {
-			return err
-		}
-		if releaseName.MatchString(e.Name()) {
-			done.Releases = append(done.Releases, e.Name())
+		path := filepath.Join(i.releases, e.Name())
+		switch name := e.Name(); {
+		case releaseName.MatchString(name) && e.IsDir():
+			if err := node.RemoveFolder(path); err != nil {
+				return err
+			}
+			done.Releases = append(done.Releases, name)
+		case purge && name == legacyRelease && e.IsDir():
+			if err := node.RemoveFolder(path); err != nil {
+				return err
+			}
+			done.Paths = append(done.Paths, i.inRelease(name))
+		case purge && (name == historyName || name == legacyText):
+			if err := node.Remove(path); err != nil {
+				return err
+			}
+		default:
+			done.Left = append(done.Left, i.inRelease(name))
 		}
 	}
 	if err := os.Remove(i.releases); err == nil {
@@ -133,12 +147,12 @@ func (i *Installation) removeReleases(purge bool, done *Removed) error {
 }
 
 func (i *Installation) purgeLogs(purge bool, done *Removed) error {
-	host, err := i.node.Path(LogFolder)
+	host, err := logFolder(i.node)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
-	}
-	if _, err := os.Lstat(host); err != nil {
-		return nil
 	}
 	if !purge {
 		done.Left = append(done.Left, LogFolder)

@@ -33,7 +33,7 @@ want=$(sed -n 's/^\([0-9a-f]\{64\}\)  pgbundle$/\1/p' "$here/SHA256SUMS")
 umask 022
 made=
 [ -d "$base.d" ] || { mkdir -p "$base.d" && made=yes; }
-run=$(mktemp -d "$base.d/.pgbundle-run-XXXXXX")
+run=$(mktemp -d "$base.d/.pgbundle-install-run-XXXXXX")
 trap 'rm -rf "$run"; [ -z "$made" ] || rmdir "$base.d" 2>/dev/null || true' EXIT
 trap 'exit 130' INT TERM HUP
 cp -- "$here/pgbundle" "$run/pgbundle"

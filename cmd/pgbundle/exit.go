@@ -10,7 +10,7 @@ import (
 	"pgbundle/manifest"
 )
 
-var errInterrupted = errors.New("interrupted: nothing was left half done; the same command again goes on with what was fetched")
+var errInterrupted = errors.New("interrupted: nothing was left half done; the same command again does what is missing")
 
 // usageError is a wrong command line, with the way to a right one.
 type usageError struct{ text, try string }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -87,6 +86,9 @@ func runInstall(c *cli.Context, h host) error {
 	defer closeProgress(progress)
 	var res *install.Result
 	if c.Bool("finish") {
+		if err := finishAlone(c); err != nil {
+			return err
+		}
 		res, err = i.Finish(c.Context)
 	} else {
 		res, err = place(c, i)
@@ -100,6 +102,16 @@ func runInstall(c *cli.Context, h host) error {
 		writeResult(h.stdout, i, res, err)
 	}
 	return installHint(c, err)
+}
+
+// finishAlone refuses what has no meaning beside --finish.
+func finishAlone(c *cli.Context) error {
+	for _, flag := range []string{"role", "bundle", "pubkey", "allow-older", "keep", "dry-run"} {
+		if c.IsSet(flag) {
+			return &usageError{fmt.Sprintf("--%s means nothing with --finish, which finishes what is installed", flag), "pgbundle install --finish"}
+		}
+	}
+	return nil
 }
 
 func place(c *cli.Context, i *install.Installation) (*install.Result, error) {
@@ -162,13 +174,8 @@ func sourceOf(named string) (string, error) {
 
 // installHint adds the way out that the command line knows.
 func installHint(c *cli.Context, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
+	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 		return withHint(err, "run it as root: sudo pgbundle "+c.Command.Name+" …")
-	case errors.Is(err, context.Canceled):
-		return err
 	}
 	return err
 }

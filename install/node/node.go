@@ -16,8 +16,9 @@ import (
 )
 
 // Prefix begins the name of everything that is not finished. No reader takes
-// notice of such a name, and the next run removes it.
-const Prefix = ".pgbundle-"
+// notice of such a name, and the next run removes it. A build's unfinished
+// bundle has another one: it may lie in the same folder.
+const Prefix = ".pgbundle-install-"
 
 // Node is one machine: the booted one, or an image that will boot later.
 type Node struct {
