@@ -1,7 +1,6 @@
 package install
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -14,53 +13,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"pgbundle/bundle"
 	"pgbundle/manifest"
 )
-
-const (
-	venvFolder = "venv"
-	// madeName lists the files of the venv, as sha256sum does: they are made on
-	// the node, so that no manifest knows them.
-	madeName = "venv.SHA256SUMS"
-)
-
-// maxMade bounds the list of what was made, in bytes.
-const maxMade = 64 << 20
-
-// listMade lists what is in the venv: a line as of sha256sum for each file, and
-// where each link goes. Both are empty where there is no venv.
-func listMade(root *os.Root) (list []byte, links map[string]string, err error) {
-	var b bytes.Buffer
-	err = fs.WalkDir(root.FS(), venvFolder, func(name string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			if name == venvFolder && errors.Is(err, fs.ErrNotExist) {
-				return fs.SkipAll
-			}
-			return err
-		case d.IsDir():
-			return nil
-		case d.Type()&fs.ModeSymlink != 0:
-			target, err := root.Readlink(name)
-			if links == nil {
-				links = map[string]string{}
-			}
-			links[name] = target
-			return err
-		}
-		if err := manifest.CheckPath(name); err != nil {
-			return err
-		}
-		sum, err := digestOf(root, name)
-		fmt.Fprintf(&b, "%s  %s\n", sum, name)
-		return err
-	})
-	return b.Bytes(), links, err
-}
 
 // digestOf hashes a file of a release.
 func digestOf(root *os.Root, name string) (string, error) {
@@ -80,8 +39,29 @@ func digestOf(root *os.Root, name string) (string, error) {
 // buffers are for reading: a venv has thousands of small files.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
 
-// checkFile says how the file at name differs from f, or nothing.
+// owner is whose a file or folder is.
+type owner struct{ uid, gid uint32 }
+
+func (o owner) String() string { return fmt.Sprintf("%d:%d", o.uid, o.gid) }
+
+// rootOwner is who owns what is installed on a booted node.
+var rootOwner = owner{0, 0}
+
+func ownerOf(info fs.FileInfo) owner {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return owner{}
+	}
+	return owner{stat.Uid, stat.Gid}
+}
+
+// checkFile says how the file at name differs from f, or nothing. Its owner has
+// to be that of the root folder: for everybody else could change it at will.
 func checkFile(root *os.Root, name string, f manifest.File) string {
+	top, err := root.Stat(".")
+	if err != nil {
+		return err.Error()
+	}
 	info, err := root.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -90,8 +70,10 @@ func checkFile(root *os.Root, name string, f manifest.File) string {
 		return err.Error()
 	case !info.Mode().IsRegular():
 		return "it is no regular file"
-	case info.Mode().Perm() != fs.FileMode(f.Mode):
-		return fmt.Sprintf("mode %s, placed with %s", info.Mode().Perm(), fs.FileMode(f.Mode))
+	case ownerOf(info) != ownerOf(top):
+		return fmt.Sprintf("owned by %s, its release by %s", ownerOf(info), ownerOf(top))
+	case info.Mode() != fs.FileMode(f.Mode): // with setuid, setgid and sticky
+		return fmt.Sprintf("mode %s, placed with %s", info.Mode(), fs.FileMode(f.Mode))
 	case f.Size >= 0 && info.Size() != f.Size:
 		return fmt.Sprintf("%d bytes, placed with %d", info.Size(), f.Size)
 	}
@@ -112,8 +94,19 @@ type Drift struct {
 }
 
 // drift compares a complete release with what was installed, and returns every
-// difference. Compiled Python that ansible wrote later is none.
+// difference: bytes, modes, owners, and what is missing or too much. Compiled
+// Python that ansible wrote later is none. On a booted node all must be root's;
+// an image that an ordinary user made is all his.
+func (i *Installation) drift(ctx context.Context, r *release, jobs int) ([]Drift, error) {
+	return r.compare(ctx, i.node.Booted(), jobs, i.progress)
+}
+
+// drift is Installation.drift of an image.
 func (r *release) drift(ctx context.Context, jobs int, progress Progress) ([]Drift, error) {
+	return r.compare(ctx, false, jobs, progress)
+}
+
+func (r *release) compare(ctx context.Context, booted bool, jobs int, progress Progress) ([]Drift, error) {
 	if r.receipt == nil {
 		return nil, nil // legacy: nobody knows what it was
 	}
@@ -122,23 +115,49 @@ func (r *release) drift(ctx context.Context, jobs int, progress Progress) ([]Dri
 		return nil, fmt.Errorf("open release %s: %w", r.name, err)
 	}
 	defer root.Close()
-	d := &drifter{release: r, root: root, known: map[string]bool{receiptName: true}}
+	top, err := root.Stat(".")
+	if err != nil {
+		return nil, fmt.Errorf("open release %s: %w", r.name, err)
+	}
+	d := &drifter{release: r, root: root, owner: ownerOf(top), known: map[string]kind{receiptName: kindOurs}}
+	if (booted || d.owner.uid == 0) && d.owner != rootOwner {
+		d.add(".", "the release is owned by %s, not by root", d.owner)
+	}
 	if !d.expect() {
 		return d.found, nil
 	}
 	if err := d.files(ctx, jobs, progress); err != nil {
 		return nil, err
 	}
-	d.strangers()
+	d.walk()
 	slices.SortFunc(d.found, func(a, b Drift) int { return strings.Compare(a.Path, b.Path) })
 	return d.found, ctx.Err()
 }
 
+// refuse is the error that something cannot be done with a release that has
+// drifted.
+func (r *release) refuse(operation string, drift []Drift) error {
+	return manifest.Classify(manifest.ErrDamaged, fmt.Errorf(
+		"%s %s: it is not as it was installed in %d places, %s among them (%s): install its bundle again", operation, r.name, len(drift), drift[0].Path, drift[0].Detail))
+}
+
+// kind is what has to be at a path of a release.
+type kind int
+
+const (
+	kindStranger kind = iota
+	kindFolder
+	kindPlaced // a file that is compared by its digest
+	kindLink   // one that was made here
+	kindOurs   // a file of pgbundle's own, which is read where it is needed
+)
+
 type drifter struct {
 	*release
 	root     *os.Root
+	owner    owner           // of the release, and so of all in it
 	expected []manifest.File // size -1: unknown
-	known    map[string]bool // files and folders that belong there
+	known    map[string]kind // what belongs there
 
 	mu    sync.Mutex
 	found []Drift
@@ -168,10 +187,10 @@ func (d *drifter) expect() bool {
 	d.expected = append(d.expected,
 		manifest.File{Path: manifest.ManifestName, Size: int64(len(raw)), Mode: 0o644, SHA256: d.receipt.Manifest},
 		manifest.File{Path: manifest.SumsName, Size: int64(len(sums)), Mode: 0o644, SHA256: manifest.Digest(sums)})
-	d.known[manifest.SignatureName] = true
+	d.known[manifest.SignatureName] = kindOurs
 	d.expectMade()
 	for _, f := range d.expected {
-		d.know(f.Path)
+		d.know(f.Path, kindPlaced)
 	}
 	return true
 }
@@ -179,7 +198,7 @@ func (d *drifter) expect() bool {
 // expectMade adds what was made here, by the list whose digest the receipt has.
 func (d *drifter) expectMade() {
 	for name, target := range d.receipt.Links {
-		d.know(name)
+		d.know(name, kindLink)
 		if now, err := d.root.Readlink(name); err != nil || now != target {
 			d.add(name, "it is not the link to %s that was made", target)
 		}
@@ -187,30 +206,26 @@ func (d *drifter) expectMade() {
 	if d.receipt.Made == "" {
 		return
 	}
-	d.know(madeName)
+	d.know(madeName, kindOurs)
 	list, err := d.read(madeName, maxMade)
 	if err != nil || manifest.Digest(list) != d.receipt.Made {
 		d.add(madeName, "not the list that was made: the venv cannot be compared")
 		return
 	}
 	for line := range strings.Lines(string(list)) {
-		sum, name, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  ")
-		info, err := d.root.Lstat(name)
-		if !ok || err != nil || !info.Mode().IsRegular() {
-			d.know(name)
-			d.add(name, "it is not there, or no regular file")
+		f, ok := parseMade(line)
+		if !ok {
+			d.add(madeName, "the line %q is not expected", line)
 			continue
 		}
-		// Its mode is not listed; what must not be is that others may write.
-		mode := info.Mode().Perm() &^ 0o022
-		d.expected = append(d.expected, manifest.File{Path: name, Size: -1, Mode: uint32(mode), SHA256: sum})
+		d.expected = append(d.expected, f)
 	}
 }
 
-// know notes that a path and its folders belong there.
-func (d *drifter) know(name string) {
-	for ; name != "." && !d.known[name]; name = path.Dir(name) {
-		d.known[name] = true
+// know notes what belongs at a path, and that its folders do.
+func (d *drifter) know(name string, what kind) {
+	for ; d.known[name] == kindStranger; name, what = path.Dir(name), kindFolder {
+		d.known[name] = what
 	}
 }
 
@@ -242,30 +257,63 @@ func (d *drifter) files(ctx context.Context, jobs int, progress Progress) error 
 	return group.Wait()
 }
 
-// strangers finds what does not belong there. A folder of strangers is named
-// once.
-func (d *drifter) strangers() {
+// walk looks at everything that is there but the files that were compared.
+// A folder of strangers is named once.
+func (d *drifter) walk() {
 	err := fs.WalkDir(d.root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+		what := d.known[name]
 		switch {
 		case err != nil:
 			d.add(name, "%v", err)
 			return nil
-		case name == "." || d.known[name]:
+		case what == kindPlaced:
 			return nil
-		case name == venvFolder && slices.Contains(d.receipt.Pending, stepVenv):
+		case what == kindStranger && name == venvFolder && e.IsDir() && slices.Contains(d.receipt.Pending, stepVenv):
 			return fs.SkipDir // begun, and begun anew by install --finish
-		case strings.HasPrefix(name, venvFolder+"/") && (path.Base(name) == "__pycache__" || path.Ext(name) == ".pyc"):
+		case what == kindStranger && !tolerated(name, e):
+			d.add(name, "nobody installed it")
+			if e.IsDir() {
+				return fs.SkipDir
+			}
 			return nil
-		case e.IsDir() && strings.HasPrefix(name, venvFolder+"/"):
-			return nil // pip leaves empty folders; a file in one is told
 		}
-		d.add(name, "nobody installed it")
-		if e.IsDir() {
-			return fs.SkipDir
+		if detail := d.look(what, e); detail != "" {
+			d.add(name, "%s", detail)
 		}
 		return nil
 	})
 	if err != nil {
 		d.add(".", "%v", err)
 	}
+}
+
+// tolerated says whether a stranger is what Python and pip leave in a venv:
+// compiled modules, and empty folders. A file in one is told.
+func tolerated(name string, e fs.DirEntry) bool {
+	return strings.HasPrefix(name, venvFolder+"/") && (e.IsDir() || e.Type().IsRegular() && path.Ext(name) == ".pyc")
+}
+
+// look says what is wrong with the kind, the owner or the mode of what is
+// there, or nothing.
+func (d *drifter) look(what kind, e fs.DirEntry) string {
+	info, err := e.Info()
+	if err != nil {
+		return err.Error()
+	}
+	mode := info.Mode()
+	switch {
+	case what == kindFolder && !mode.IsDir():
+		return "it is no folder"
+	case what == kindOurs && !mode.IsRegular():
+		return "it is no regular file"
+	case ownerOf(info) != d.owner:
+		return fmt.Sprintf("owned by %s, its release by %s", ownerOf(info), d.owner)
+	case what == kindFolder && mode != fs.ModeDir|0o755:
+		return fmt.Sprintf("mode %s, made with %s", mode, fs.ModeDir|0o755)
+	case what == kindOurs && mode != 0o644:
+		return fmt.Sprintf("mode %s, written with %s", mode, fs.FileMode(0o644))
+	case what == kindStranger && mode.Perm()&0o022 != 0:
+		return fmt.Sprintf("mode %s: others than its owner may write to it", mode)
+	}
+	return ""
 }
