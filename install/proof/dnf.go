@@ -18,14 +18,12 @@ const repoID = "patroni-airgap"
 
 // repoFile is the repository as dnf is told of it here. What a hardened node
 // may set for all repositories is set back: the metadata has no signature of
-// its own, it is vouched for by the bundle's manifest.
+// its own, it is vouched for by the bundle's manifest. Signatures are asked for
+// as in the installed one, also when no package has any and the key file is not
+// there: dnf reads it when it installs, and refuses a repository that names none.
 func (p *prover) repoFile() string {
-	text := "[" + repoID + "]\nname=" + repoID + "\nbaseurl=file://" + p.Folder + "\nenabled=1\n" +
-		"repo_gpgcheck=0\nskip_if_unavailable=0\nmodule_hotfixes=1\nmetadata_expire=1\n"
-	if p.Keys == "" {
-		return text + "gpgcheck=0\n"
-	}
-	return text + "gpgcheck=1\ngpgkey=file://" + p.Keys + "\n"
+	return "[" + repoID + "]\nname=" + repoID + "\nbaseurl=file://" + p.Folder + "\nenabled=1\n" +
+		"gpgcheck=1\nrepo_gpgcheck=0\ngpgkey=file://" + p.Keys + "\nskip_if_unavailable=0\nmodule_hotfixes=1\nmetadata_expire=1\n"
 }
 
 // resolve asks dnf to install the roots from the folder alone, on this node,

@@ -26,9 +26,9 @@ import (
 // Options say what is proven. All paths are the node's own, absolute and real.
 type Options struct {
 	Folder   string          // the repository: *.rpm and repodata/
-	Keys     string          // the public keys of its packages, armoured, in one file; need not be there: then nothing is signed
+	Keys     string          // the public keys of its packages, armoured, in one file; need not be there when all are in Unsigned
 	Unsigned map[string]bool // names of files in Folder that came from a source without signatures
-	Roots    []string        // what the playbook will ask dnf for
+	Roots    []string        // what the playbook will ask dnf for: names, capabilities, paths that packages own
 	Scratch  string          // an empty folder that only root can enter; the caller removes it
 }
 
@@ -67,14 +67,18 @@ func Prove(ctx context.Context, run node.Runner, o Options) (*Result, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(o.Keys); errors.Is(err, fs.ErrNotExist) {
-		o.Keys = ""
-	}
 	files, err := o.packages()
 	if err != nil {
 		return nil, err
 	}
 	p := &prover{Options: o, run: run}
+	if _, err := os.Stat(o.Keys); errors.Is(err, fs.ErrNotExist) {
+		if signed := slices.DeleteFunc(slices.Clone(files), func(name string) bool { return o.Unsigned[name] }); len(signed) > 0 {
+			return nil, manifest.Classify(manifest.ErrSignature, fmt.Errorf("prove the packages: %s is not there, and %d packages need it:%s", o.Keys, len(signed), lines(signed)))
+		}
+	} else {
+		p.vouched = true
+	}
 	result := &Result{}
 	if result.Signed, result.Unsigned, err = p.signatures(ctx, files); err != nil {
 		return nil, err
@@ -95,12 +99,27 @@ func Prove(ctx context.Context, run node.Runner, o Options) (*Result, error) {
 
 type prover struct {
 	Options
-	run node.Runner
+	run     node.Runner
+	vouched bool // there are keys
 }
 
 // plainPath is a path that a .repo file, a list in an option of dnf and a macro
 // of rpm all take as it is.
 var plainPath = regexp.MustCompile(`^/[A-Za-z0-9/._+:@=~-]*$`)
+
+// plainRoot is a name with more or less behind it, a capability that may have a
+// version, or a path, each also as a pattern: what a build takes as a request.
+var plainRoot = regexp.MustCompile(`^[A-Za-z0-9_*?\[/][!-~]*( *(<|<=|=|>=|>) *[A-Za-z0-9][!-~]*)?$`)
+
+// isRoot keeps from dnf what it would not look for in the repository: options,
+// groups and modules (@), addresses, which it would fetch, and files of the node
+// (dnf.util._parse_specs). The roots come from a bundle that nobody may have
+// vouched for.
+func isRoot(root string) bool {
+	scheme, _, found := strings.Cut(strings.ToLower(root), ":")
+	address := found && slices.Contains([]string{"http", "https", "ftp", "file"}, scheme) || strings.Contains(root, "://")
+	return plainRoot.MatchString(root) && !strings.HasSuffix(root, ".rpm") && !address
+}
 
 func (o Options) check() error {
 	for _, p := range []string{o.Folder, o.Scratch, o.Keys} {
@@ -108,11 +127,11 @@ func (o Options) check() error {
 			return manifest.Classify(manifest.ErrUsage, fmt.Errorf("prove the packages: dnf and rpm cannot be given the path %q", p))
 		}
 	}
-	if o.Folder == "" || o.Scratch == "" {
-		return errors.New("prove the packages: no folder")
+	if o.Folder == "" || o.Scratch == "" || o.Keys == "" {
+		return errors.New("prove the packages: no folder, or no place for keys")
 	}
 	for _, root := range o.Roots {
-		if root == "" || root[0] == '-' {
+		if !isRoot(root) {
 			return manifest.Classify(manifest.ErrUsage, fmt.Errorf("prove the packages: %q is no package", root))
 		}
 	}

@@ -88,7 +88,7 @@ func TestProveInOrder(t *testing.T) {
 		}
 	}
 	repo, err := os.ReadFile(filepath.Join(o.Scratch, "repos/patroni-airgap.repo"))
-	if err != nil || !strings.Contains(string(repo), "baseurl=file://"+o.Folder+"\n") || !strings.Contains(string(repo), "gpgcheck=1\ngpgkey=file://"+o.Keys+"\n") {
+	if err != nil || !strings.Contains(string(repo), "baseurl=file://"+o.Folder+"\n") || !strings.Contains(string(repo), "\ngpgkey=file://"+o.Keys+"\n") || !strings.Contains(string(repo), "\ngpgcheck=1\n") {
 		t.Errorf("%v:\n%s", err, repo)
 	}
 }
@@ -159,7 +159,7 @@ func TestProveKeyRefused(t *testing.T) {
 }
 
 // TestProveWithoutKeys: a bundle whose packages are all unsigned has no file of
-// keys, and its repository cannot ask for any.
+// keys; its repository asks for signatures all the same, as the installed one.
 func TestProveWithoutKeys(t *testing.T) {
 	const acl = "acl-2.3.1-4.el9.x86_64.rpm"
 	o := folder(t, acl)
@@ -177,8 +177,14 @@ func TestProveWithoutKeys(t *testing.T) {
 	if err != nil || r.Unsigned != 1 || slices.ContainsFunc(p.ran, func(s string) bool { return strings.Contains(s, "--import") }) {
 		t.Fatalf("%+v, %v, ran %q", r, err, p.ran)
 	}
-	if repo, err := os.ReadFile(filepath.Join(o.Scratch, "repos/patroni-airgap.repo")); err != nil || !strings.Contains(string(repo), "\ngpgcheck=0\n") {
+	if repo, err := os.ReadFile(filepath.Join(o.Scratch, "repos/patroni-airgap.repo")); err != nil || !strings.Contains(string(repo), "\ngpgcheck=1\n") || !strings.Contains(string(repo), "\ngpgkey=file://"+o.Keys+"\n") {
 		t.Errorf("%v:\n%s", err, repo)
+	}
+
+	o.Unsigned = nil
+	p.ran = nil
+	if _, err := Prove(t.Context(), p, o); !errors.Is(err, manifest.ErrSignature) || !strings.Contains(err.Error(), "keys is not there, and 1 packages need it:\n  "+acl) || len(p.ran) > 0 {
+		t.Errorf("%v, ran %q", err, p.ran)
 	}
 }
 
@@ -265,10 +271,35 @@ func TestProveRefusesPaths(t *testing.T) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	for _, root := range []string{"", "--installroot=/", "-y"} {
-		if _, err := Prove(t.Context(), &programs{answer: good}, Options{Folder: "/srv/r", Scratch: "/srv/x", Roots: []string{root}}); !errors.Is(err, manifest.ErrUsage) {
-			t.Errorf("%q: %v", root, err)
+}
+
+// What dnf would take for something else than a package of the repository never
+// reaches it; what a build takes as a request does.
+func TestProveRoots(t *testing.T) {
+	for _, root := range []string{
+		"", "--installroot=/", "-y", "@postgresql:16", "@core", ":x", "http://evil.example/x", "HTTPS://evil.example/x.rpm", "ftp://x/y", "file:/etc/x", "file:///root/x.rpm",
+		"s3://bucket/x", "x.rpm", "/root/x.rpm", "./x", "../x", "~/x", "acl bash", "acl\nbash", "acl\tbash", " acl", "acl ", "acl >= ", "acl >= 1 2", "acl =\n1", "ACL\x00", "(acl or bash)",
+	} {
+		p := &programs{answer: good}
+		o := folder(t, "acl-2.3.1-4.el9.x86_64.rpm")
+		o.Roots = []string{"bash", root}
+		if _, err := Prove(t.Context(), p, o); !errors.Is(err, manifest.ErrUsage) || len(p.ran) > 0 {
+			t.Errorf("%q: %v, ran %q", root, err, p.ran)
 		}
+	}
+	roots := []string{
+		"postgresql16-server", "python3.11", "gtk+", "acl.x86_64", "acl-2.3.1-4.el9", "pgbouncer-1:1.22.0-1.x86_64", "a~b^c", "389-ds", "_x",
+		"python3dist(psycopg2)", "perl(HTTP::Tiny)", "libpq.so.5()(64bit)", "python3.9dist(x[y])", "font(:lang=en)", "config(acl) = 2.3.1-4.el9", "acl >= 2.3", "acl>=2.3", "file", "ftp",
+		"/usr/lib64/gconv/gconv-modules.d/extra.conf", "/usr/bin/getfacl", "/usr/pgsql-16/lib/pgcr*.so", "postgresql16-*", "*-libs", "[ab]cl", "?cl",
+	}
+	p := &programs{answer: good}
+	o := folder(t, "acl-2.3.1-4.el9.x86_64.rpm")
+	o.Roots = roots
+	if _, err := Prove(t.Context(), p, o); err != nil {
+		t.Fatal(err)
+	}
+	if last := p.ran[len(p.ran)-1]; !strings.HasSuffix(last, " --assumeno install "+strings.Join(roots, " ")) {
+		t.Errorf("ran %q", last)
 	}
 }
 

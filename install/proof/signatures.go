@@ -18,7 +18,7 @@ func (p *prover) signatures(ctx context.Context, files []string) (signed, unsign
 	if err != nil {
 		return 0, 0, err
 	}
-	if p.Keys != "" {
+	if p.vouched {
 		if err := p.importKeys(ctx, db); err != nil {
 			return 0, 0, err
 		}
