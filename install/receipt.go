@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -80,10 +81,24 @@ func (r *Receipt) check() error {
 
 func (r *Receipt) has(role manifest.Role) bool { return slices.Contains(r.Roles, role) }
 
+// write writes a receipt that can be read again: without that the release
+// would be no one's. Where the bundle lay may be any bytes, and so is quoted
+// unless it is plain; notes are for people, and lose what cannot be printed.
 func (r *Receipt) write(dir string) error {
-	data, err := marshal(r)
+	clean := *r
+	if !isPlain(r.Source) {
+		clean.Source = strconv.Quote(r.Source)
+	}
+	clean.Notes = nil
+	for _, note := range r.Notes {
+		clean.Notes = append(clean.Notes, manifest.CleanText(note))
+	}
+	data, err := marshal(&clean)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", receiptName, err)
+	}
+	if _, err := ParseReceipt(data); err != nil {
+		return fmt.Errorf("write %s: it could not be read again: %v", receiptName, err) // nothing is damaged yet
 	}
 	return node.WriteFile(filepath.Join(dir, receiptName), data, 0o644)
 }
