@@ -103,17 +103,24 @@ func (p *preflight) arch() {
 	}
 }
 
-// needed are the places of a bundle that a role cannot do without.
+// needed are the places of a bundle that a role cannot do without; signed
+// packages need the key file as well.
 var needed = map[manifest.Role][]string{
-	manifest.TargetNode: {"rpms/repodata/repomd.xml", "rpms/keys/", "wheels/target/", "etcd/"},
+	manifest.TargetNode: {"rpms/repodata/repomd.xml", "wheels/target/", "etcd/"},
 	manifest.Control:    {"wheels/control/", "collections/"},
 }
 
-// contents holds that the bundle has what the roles need at all.
+// contents holds that the bundle has what the roles need at all, and tells of
+// what it has that dnf will not take.
 func (p *preflight) contents() {
+	signed, unsigned := p.rpms()
 	for _, role := range p.w.Roles {
+		places := slices.Clone(needed[role])
+		if role == manifest.TargetNode && len(signed) > 0 {
+			places = append(places, keyFile)
+		}
 		var missing []string
-		for _, place := range needed[role] {
+		for _, place := range places {
 			if !slices.ContainsFunc(p.m.Files, func(f manifest.File) bool {
 				return f.Path == place || strings.HasSuffix(place, "/") && strings.HasPrefix(f.Path, place)
 			}) {
@@ -124,6 +131,27 @@ func (p *preflight) contents() {
 			p.add(SeverityError, "contents", "use a bundle that pgbundle build made whole", "the bundle has nothing for role %s in %s", role, strings.Join(missing, ", "))
 		}
 	}
+	if p.w.has(manifest.TargetNode) && len(unsigned) > 0 {
+		p.add(SeverityWarning, "unsigned", "build the bundle from a source that signs, or decide to install these with dnf --nogpgcheck",
+			"dnf will refuse what the bundle carries without a signature: %s", strings.Join(unsigned, ", "))
+	}
+}
+
+// rpms are the names of the bundle's RPM files, apart by whether somebody chose
+// to take them without a signature.
+func (p *preflight) rpms() (signed, unsigned []string) {
+	let := unsignedOf(p.m)
+	for _, a := range p.m.Lock.Artifacts {
+		name := path.Base(a.Path)
+		switch {
+		case a.Kind != manifest.RPM:
+		case let[name]:
+			unsigned = append(unsigned, name)
+		default:
+			signed = append(signed, name)
+		}
+	}
+	return signed, unsigned
 }
 
 // python holds that the control node can make its venv. The nodes' interpreter
@@ -140,13 +168,12 @@ func (p *preflight) python() {
 	if p.w.Image {
 		severity = SeverityWarning // the venv is made when the install is finished
 	}
+	if _, ok := PythonFor(p.n, want); ok {
+		return
+	}
 	var lacking *manifest.Python
 	for i, have := range p.n.Pythons {
-		switch {
-		case minorOf(have.Version) != want:
-		case len(have.Lacks) == 0:
-			return
-		default:
+		if minorOf(have.Version) == want {
 			lacking = &p.n.Pythons[i]
 		}
 	}
@@ -174,6 +201,18 @@ func (p *preflight) python() {
 		have = strings.Join(list, ", ")
 	}
 	p.add(severity, "python", hint, "the control node's wheels are for Python %s, and here is %s", want, have)
+}
+
+// PythonFor returns the path of the node's first interpreter of a version
+// ("3.11") that can make a venv with pip in it, in the order of PATH. One that
+// lacks what that takes may come before it.
+func PythonFor(n *manifest.Node, version string) (path string, ok bool) {
+	for _, have := range n.Pythons {
+		if minorOf(have.Version) == version && len(have.Lacks) == 0 {
+			return have.Path, true
+		}
+	}
+	return "", false
 }
 
 // pythonPackage is what EL 9 calls the package of an interpreter: 3.9 is the
