@@ -188,12 +188,17 @@ func (d *drifter) expect() bool {
 		manifest.File{Path: manifest.ManifestName, Size: int64(len(raw)), Mode: 0o644, SHA256: d.receipt.Manifest},
 		manifest.File{Path: manifest.SumsName, Size: int64(len(sums)), Mode: 0o644, SHA256: manifest.Digest(sums)})
 	d.known[manifest.SignatureName] = kindOurs
+	if d.waits(stepVenv) {
+		d.known[madeName] = kindOurs // written before the receipt says so
+	}
 	d.expectMade()
 	for _, f := range d.expected {
 		d.know(f.Path, kindPlaced)
 	}
 	return true
 }
+
+func (d *drifter) waits(step string) bool { return slices.Contains(d.receipt.Pending, step) }
 
 // expectMade adds what was made here, by the list whose digest the receipt has.
 func (d *drifter) expectMade() {
@@ -268,7 +273,7 @@ func (d *drifter) walk() {
 			return nil
 		case what == kindPlaced:
 			return nil
-		case what == kindStranger && name == venvFolder && e.IsDir() && slices.Contains(d.receipt.Pending, stepVenv):
+		case what == kindStranger && name == venvFolder && e.IsDir() && d.waits(stepVenv):
 			return fs.SkipDir // begun, and begun anew by install --finish
 		case what == kindStranger && !tolerated(name, e):
 			d.add(name, "nobody installed it")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"pgbundle/install/node"
 	"pgbundle/manifest"
@@ -36,9 +37,6 @@ func (i *Installation) Finish(ctx context.Context) (res *Result, err error) {
 	if err != nil {
 		return res, err
 	}
-	if manifest.Digest(raw) != r.receipt.Manifest {
-		return res, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("finish release %s: its manifest is not the one that was installed", r.name))
-	}
 	m, err := manifest.ParseManifest(raw)
 	if err != nil {
 		return res, err
@@ -51,17 +49,45 @@ func (i *Installation) Finish(ctx context.Context) (res *Result, err error) {
 	if err := i.sweep(s); err != nil {
 		return res, err
 	}
-	if len(r.receipt.Pending) > 0 {
-		if err := i.finish(ctx, r, m, res); err != nil {
-			return res, err
-		}
-	}
-	return res, i.activate(ctx, s, res, r)
+	return res, i.finish(ctx, s, r, m, res)
 }
 
-// finish does the pending steps in a release that is in its place already. The
-// receipt says that they are pending until all are done and synced.
-func (i *Installation) finish(ctx context.Context, r *release, m *manifest.Manifest, res *Result) error {
+// finish does the pending steps in a release that is in its place already, once
+// it is seen to be what was placed there: an image may pass through many hands
+// before it boots. What is done is not pending any more; the policy is last,
+// and is so until the release is the node's.
+func (i *Installation) finish(ctx context.Context, s *installed, r *release, m *manifest.Manifest, res *Result) error {
+	i.progress.Stage("compare", 0)
+	drift, err := i.drift(ctx, r, 0)
+	if err != nil {
+		return err
+	}
+	if len(drift) > 0 {
+		return r.refuse("finish release", drift)
+	}
+	if slices.ContainsFunc(r.receipt.Pending, func(step string) bool { return step != stepPolicy }) {
+		if err := i.judgeLater(ctx, r, m, res); err != nil {
+			return err
+		}
+	}
+	if err := i.activate(ctx, s, res, r); err != nil {
+		return err
+	}
+	if len(r.receipt.Pending) == 0 {
+		return nil
+	}
+	done := *r.receipt
+	done.Pending = nil
+	if err := done.write(r.dir); err != nil {
+		return err
+	}
+	r.receipt = &done
+	return nil
+}
+
+// judgeLater does the steps that come before the policy, and notes that they
+// are done once that is synced.
+func (i *Installation) judgeLater(ctx context.Context, r *release, m *manifest.Manifest, res *Result) error {
 	if err := os.RemoveAll(filepath.Join(r.dir, venvFolder)); err != nil {
 		return fmt.Errorf("remove a venv that was not finished: %w", err)
 	}
@@ -69,6 +95,7 @@ func (i *Installation) finish(ctx context.Context, r *release, m *manifest.Manif
 	if err := i.judge(ctx, r.dir, m, &receipt, res); err != nil {
 		return err
 	}
+	receipt.Pending = []string{stepPolicy}
 	root, err := os.OpenRoot(r.dir)
 	if err != nil {
 		return fmt.Errorf("open release %s: %w", r.name, err)
