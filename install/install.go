@@ -71,7 +71,9 @@ type Installation struct {
 	progress Progress
 	log      *log
 
-	secureLacksLocal bool // sudo does not look in /usr/local/bin: found by preflight
+	// Found by preflight.
+	secureLacksLocal bool   // sudo does not look in /usr/local/bin
+	interpreter      string // the node's path of the Python for the venv
 }
 
 // Config is what an Installation works with.
