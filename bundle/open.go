@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"pgbundle/manifest"
 	"pgbundle/manifest/sign"
@@ -88,13 +89,31 @@ func open(path string, authentic authenticator) (*Bundle, error) {
 // openRegular opens a file that must be a regular one: a pipe cannot be read
 // at any place, which is what the format lives of.
 func openRegular(path string) (*os.File, error) {
-	// Looked at before it is opened, since opening a pipe waits for its writer.
+	// Looked at before it is opened, since opening a device may do something.
 	if info, err := os.Stat(path); err != nil {
 		return nil, err
 	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: neither a file nor a folder: save the bundle to a file first", path)
+		return nil, errNoFile(path)
 	}
-	return os.Open(path)
+	// And after: it may be another now. Without O_NONBLOCK a pipe would be
+	// waited for until somebody writes to it.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNoFile(path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func errNoFile(path string) error {
+	return fmt.Errorf("%s: neither a file nor a folder: save the bundle to a file first", path)
 }
 
 // New opens an archive of size bytes that r reads.
