@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"pgbundle/install/node"
+	"pgbundle/install/policy"
 	"pgbundle/manifest"
 	"pgbundle/manifest/sign"
 )
@@ -22,6 +24,7 @@ type Status struct {
 	Active   string          `json:"active"` // name of the active release; empty: none
 	Releases []ReleaseStatus `json:"releases"`
 	Findings []string        `json:"findings"` // what is not as install leaves it
+	Notes    []string        `json:"notes"`    // what is not ours, and stands in the way
 	Pending  []string        `json:"pending"`  // steps that wait for install --finish on the booted node
 	Left     []string        `json:"left"`     // by a run that did not end; no reader takes notice, the next run removes it
 	Verified bool            `json:"verified"` // every file was compared
@@ -37,14 +40,15 @@ type ReleaseStatus struct {
 	Since  *time.Time `json:"since,omitempty"` // when it became active for the last time
 	Fault  string     `json:"fault,omitempty"` // why it is not complete; the next run removes it
 	Drift  []Drift    `json:"drift"`
-	// Authentic says what the trusted keys say of its manifest now.
+	// Authentic says what the trusted keys say of its manifest now; empty when
+	// nobody asked.
 	Authentic string `json:"authentic,omitempty"`
 }
 
 // StatusOptions say how much to look at.
 type StatusOptions struct {
 	Verify bool             // compare every file of every release
-	Keys   []sign.PublicKey // with Verify: whose signature makes a manifest authentic
+	Keys   []sign.PublicKey // whose signature makes a manifest authentic
 	Jobs   int
 }
 
@@ -54,7 +58,7 @@ func (i *Installation) Status(ctx context.Context, o StatusOptions) (*Status, er
 	if err != nil {
 		return nil, err
 	}
-	st := &Status{Base: i.base, Active: s.active, Releases: []ReleaseStatus{}, Pending: []string{}, Left: []string{}, Verified: o.Verify}
+	st := &Status{Base: i.base, Active: s.active, Releases: []ReleaseStatus{}, Notes: []string{}, Pending: []string{}, Left: []string{}, Verified: o.Verify}
 	if o.Verify {
 		i.progress.Stage("compare", 0)
 	}
@@ -66,7 +70,7 @@ func (i *Installation) Status(ctx context.Context, o StatusOptions) (*Status, er
 		st.Releases = append(st.Releases, rs)
 	}
 	slices.SortStableFunc(st.Releases, func(a, b ReleaseStatus) int { return after(a).Compare(after(b)) * -1 })
-	if st.Findings, err = i.findings(s); err != nil {
+	if err := i.findings(ctx, s, st); err != nil {
 		return nil, err
 	}
 	if st.Left, err = i.leftovers(s); err != nil {
@@ -98,16 +102,18 @@ func (i *Installation) releaseStatus(ctx context.Context, s *installed, r *relea
 	if r.fault != nil {
 		rs.Fault = r.fault.Error()
 	}
-	if !o.Verify || r.receipt == nil {
+	if r.receipt == nil {
 		return rs, nil
 	}
-	drift, err := r.drift(ctx, o.Jobs, i.progress)
-	if err != nil {
-		return rs, err
+	if o.Verify || len(o.Keys) > 0 {
+		rs.Authentic = authenticNow(r, o.Keys)
 	}
+	if !o.Verify {
+		return rs, nil
+	}
+	drift, err := i.drift(ctx, r, o.Jobs)
 	rs.Drift = append(rs.Drift, drift...)
-	rs.Authentic = authenticNow(r, o.Keys)
-	return rs, nil
+	return rs, err
 }
 
 // authenticNow checks the signature of a release's manifest again.
@@ -118,6 +124,9 @@ func authenticNow(r *release, keys []sign.PublicKey) string {
 	raw, err := readSmall(filepath.Join(r.dir, manifest.ManifestName), manifest.MaxYAML)
 	if err != nil {
 		return err.Error()
+	}
+	if !r.of(manifest.Digest(raw)) {
+		return "its manifest is not the one that was installed"
 	}
 	signature, err := readSmall(filepath.Join(r.dir, manifest.SignatureName), sign.MaxSignature)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -133,32 +142,42 @@ func authenticNow(r *release, keys []sign.PublicKey) string {
 	return "signed by " + key.ID()
 }
 
-// findings are what is not as install leaves it, beside the releases' files.
-func (i *Installation) findings(s *installed) ([]string, error) {
-	found := []string{}
-	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
-	if s.real {
-		add("%s is a folder of older scripts: pgbundle install keeps it as release %s", i.base, legacyRelease)
-	}
-	active := s.find(s.active)
-	switch target, err := os.Readlink(i.link); {
-	case err == nil && s.active == "":
-		add("%s links to %s, which is no release", i.base, target)
-	case s.active != "" && active == nil:
-		add("%s links to a release that is not there: pgbundle rollback goes to one that is", i.base)
-	case active != nil && active.fault != nil:
-		add("the active release %s is not complete: %v: install its bundle again", active.name, active.fault)
-	}
-	if active != nil && active.receipt != nil {
-		if err := i.outsideFindings(add); err != nil {
-			return nil, err
-		}
-	}
-	return found, nil
+func (st *Status) found(format string, args ...any) {
+	st.Findings = append(st.Findings, fmt.Sprintf(format, args...))
 }
 
-// outsideFindings compares what lies outside the base.
-func (i *Installation) outsideFindings(add func(string, ...any)) error {
+// findings are what is not as install leaves it, beside the releases' files.
+func (i *Installation) findings(ctx context.Context, s *installed, st *Status) error {
+	st.Findings = []string{}
+	if s.historyFault != nil {
+		st.found("%v", s.historyFault)
+	}
+	if s.real {
+		st.found("%s is a folder of older scripts: pgbundle install keeps it as release %s", i.base, legacyRelease)
+	}
+	active := s.find(s.active)
+	switch {
+	case s.foreign != "":
+		st.found("%s links to %s, which is no release", i.base, s.foreign)
+	case s.active != "" && active == nil:
+		st.found("%s links to a release that is not there: pgbundle rollback goes to one that is", i.base)
+	case active != nil && active.fault != nil:
+		st.found("the active release %s is not complete: %v: install its bundle again", active.name, active.fault)
+	}
+	if active == nil || active.receipt == nil {
+		return nil
+	}
+	if err := i.repositoryFindings(st); err != nil {
+		return err
+	}
+	if err := i.programFindings(st); err != nil {
+		return err
+	}
+	i.trustFindings(ctx, active, st)
+	return nil
+}
+
+func (i *Installation) repositoryFindings(st *Status) error {
 	host, err := i.node.Path(repositoryFile)
 	if err != nil {
 		return err
@@ -166,13 +185,55 @@ func (i *Installation) outsideFindings(add func(string, ...any)) error {
 	text, err := readSmall(host, manifest.MaxYAML)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		add("%s is not there: install the bundle again", repositoryFile)
+		st.found("%s is not there: install the bundle again", repositoryFile)
 	case err != nil:
-		add("%s: %v", repositoryFile, err)
+		st.found("%s: %v", repositoryFile, err)
 	case string(text) != string(i.repositoryText()):
-		add("%s is not as it was written: install the bundle again, or keep what you changed elsewhere", repositoryFile)
+		st.found("%s is not as it was written: install the bundle again, or keep what you changed elsewhere", repositoryFile)
 	}
 	return nil
+}
+
+// programFindings looks where the links to the program go. The second is made
+// for the sudo of some nodes only. What is not ours install leaves alone.
+func (i *Installation) programFindings(st *Status) error {
+	want := path.Join(i.base, programName)
+	for n, link := range programLinks {
+		host, err := i.node.Path(link)
+		if err != nil {
+			return err
+		}
+		target, err := os.Readlink(host)
+		switch {
+		case err == nil && target == want:
+		case err == nil && i.baseOf(target) != "":
+			st.found("%s goes to %s, not to %s: install the bundle again", link, target, want)
+		case !errors.Is(err, fs.ErrNotExist):
+			st.Notes = append(st.Notes, fmt.Sprintf("%s is not ours: the program installed here is %s", link, want))
+		case n == 0:
+			st.found("%s is not there: install the bundle again", link)
+		}
+	}
+	return nil
+}
+
+// trustFindings looks whether fapolicyd, where it is in force, was told of what
+// people start. The list of a release is written at once, so that one program
+// speaks for all.
+func (i *Installation) trustFindings(ctx context.Context, r *release, st *Status) {
+	if !i.node.Booted() || slices.Contains(r.receipt.Pending, stepPolicy) {
+		return
+	}
+	paths := []string{i.inRelease(r.name, programName)}
+	if r.receipt.has(manifest.Control) && !slices.Contains(r.receipt.Pending, stepVenv) {
+		paths = append(paths, i.inRelease(r.name, venvFolder, "bin", "ansible-playbook"))
+	}
+	switch unknown, err := policy.Unknown(ctx, i.node, paths...); {
+	case err != nil:
+		st.found("fapolicyd: %v", err)
+	case unknown != "":
+		st.found("fapolicyd was not told of %s as it is now: install the bundle again", unknown)
+	}
 }
 
 // leftovers are the node's paths of what a run that was killed left.

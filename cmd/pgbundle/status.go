@@ -16,14 +16,14 @@ func statusCommand(h host) *cli.Command {
 		Name:  "status",
 		Usage: "tell what is installed here, since when, and who vouches for it",
 		Description: `Lists the releases on this node. With --verify every file of each is compared with
-what was installed; what is not whole ends with exit status 3.
+what was installed, its owner and mode too; what is not whole ends with exit status 3.
 
 Examples:
    pgbundle status
    pgbundle status --verify --json`,
 		Flags: append([]cli.Flag{
 			&cli.BoolFlag{Name: "verify", Usage: "compare every file with what was installed"},
-			&cli.StringSliceFlag{Name: "pubkey", Usage: "with --verify, trust the public key in `FILE`, or the key itself (base64)"},
+			&cli.StringSliceFlag{Name: "pubkey", Usage: "check the signatures again with the public key in `FILE`, or the key itself (base64)"},
 		}, append(nodeFlags(), messageFlags()...)...),
 		Action: func(c *cli.Context) error { return runStatus(c, h) },
 	}
@@ -64,6 +64,9 @@ func writeStatus(w io.Writer, st *install.Status) {
 	}
 	for _, f := range st.Findings {
 		fmt.Fprintf(w, "wrong    %s\n", f)
+	}
+	for _, n := range st.Notes {
+		fmt.Fprintf(w, "note     %s\n", n)
 	}
 	writePending(w, st.Pending)
 	for _, l := range st.Left {
