@@ -192,8 +192,9 @@ func lacksLocal(n *manifest.Node) bool {
 // is another one now, and dnf believes what it read for a second or more. That
 // it cannot be told is no failure: the cache expires by itself.
 func (i *Installation) expireMetadata(ctx context.Context) {
-	if !i.node.Booted() {
-		return
+	cached, err := fs.Glob(i.node.FS(), "var/cache/dnf/"+repositoryID+"*")
+	if !i.node.Booted() || err != nil || len(cached) == 0 {
+		return // nobody has read it yet
 	}
 	scratch, remove, err := i.scratch()
 	if err == nil {
