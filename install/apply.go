@@ -159,7 +159,7 @@ func (i *Installation) install(ctx context.Context, b *bundle.Bundle, s *install
 		res.Placed = true
 	}
 	i.named(res, s, whole.name)
-	if err := i.vouch(whole, res.Authenticated, res.By); err != nil {
+	if err := i.vouch(whole, res.Authenticated, res.By, b.Signature()); err != nil {
 		return err
 	}
 	res.Pending = whole.receipt.Pending
@@ -209,7 +209,7 @@ func (i *Installation) activate(ctx context.Context, s *installed, res *Result, 
 func (i *Installation) whole(ctx context.Context, s *installed, digest string, roles []manifest.Role, jobs int) (*release, error) {
 	for _, r := range s.same(digest, roles) {
 		i.progress.Stage("compare", 0)
-		drift, err := r.drift(ctx, jobs, i.progress)
+		drift, err := i.drift(ctx, r, jobs)
 		if err != nil {
 			return nil, err
 		}

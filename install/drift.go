@@ -101,11 +101,6 @@ func (i *Installation) drift(ctx context.Context, r *release, jobs int) ([]Drift
 	return r.compare(ctx, i.node.Booted(), jobs, i.progress)
 }
 
-// drift is Installation.drift of an image.
-func (r *release) drift(ctx context.Context, jobs int, progress Progress) ([]Drift, error) {
-	return r.compare(ctx, false, jobs, progress)
-}
-
 func (r *release) compare(ctx context.Context, booted bool, jobs int, progress Progress) ([]Drift, error) {
 	if r.receipt == nil {
 		return nil, nil // legacy: nobody knows what it was

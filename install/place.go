@@ -89,6 +89,10 @@ func (p *placement) begin() error {
 		return fmt.Errorf("make release: %w", err)
 	}
 	p.begun = true
+	// Below a setgid folder it has another group, and so would all in it.
+	if err := errors.Join(os.Chown(p.dir, os.Geteuid(), os.Getegid()), os.Chmod(p.dir, 0o700)); err != nil {
+		return fmt.Errorf("make release: %w", err)
+	}
 	node.Fault("release folder made")
 	if err := node.WriteFile(filepath.Join(p.dir, marker), nil, 0o600); err != nil {
 		return err

@@ -39,13 +39,12 @@ func (i *Installation) Rollback(ctx context.Context, to string) (done *Switched,
 		return nil, manifest.Classify(manifest.ErrUnsolvable, err)
 	}
 	i.progress.Stage("compare", 0)
-	drift, err := r.drift(ctx, 0, i.progress)
+	drift, err := i.drift(ctx, r, 0)
 	if err != nil {
 		return nil, err
 	}
 	if len(drift) > 0 {
-		return nil, manifest.Classify(manifest.ErrDamaged, fmt.Errorf(
-			"roll back to %s: %d files are not as they were installed, %s among them (%s): install its bundle again", r.name, len(drift), drift[0].Path, drift[0].Detail))
+		return nil, r.refuse("roll back to", drift)
 	}
 	end := i.logged("rollback")
 	defer func() { end(err) }()
