@@ -185,7 +185,10 @@ func (p *placement) makeFolders(files []manifest.File) error {
 			return err
 		}
 		made[dir] = true
-		return errors.Join(p.root.Mkdir(dir, 0o755), p.root.Chmod(dir, 0o755))
+		if err := p.root.Mkdir(dir, 0o755); err != nil {
+			return err
+		}
+		return p.root.Chmod(dir, 0o755)
 	}
 	for _, f := range files {
 		if err := make(path.Dir(f.Path)); err != nil {

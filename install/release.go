@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"pgbundle/install/node"
 	"pgbundle/install/policy"
@@ -30,6 +31,7 @@ type release struct {
 	dir     string   // path on this host
 	receipt *Receipt // nil when it is not complete, and of legacy
 	fault   error    // why it is not complete; nil for a whole one
+	unread  bool     // the disk did not say: it may be whole
 }
 
 // installed is all that is below a base.
@@ -112,11 +114,16 @@ func (i *Installation) readRelease(e fs.DirEntry) *release {
 	if !releaseName.MatchString(r.name) || !e.IsDir() {
 		return nil
 	}
-	if _, err := os.Lstat(filepath.Join(r.dir, marker)); !errors.Is(err, fs.ErrNotExist) {
+	switch _, err := os.Lstat(filepath.Join(r.dir, marker)); {
+	case err == nil:
 		r.fault = errors.New("it was not finished")
+		return r
+	case !errors.Is(err, fs.ErrNotExist):
+		r.fault, r.unread = err, true
 		return r
 	}
 	data, err := readSmall(filepath.Join(r.dir, receiptName), manifest.MaxYAML)
+	r.unread = diskFault(err)
 	if err == nil {
 		r.receipt, err = ParseReceipt(data)
 	}
@@ -125,6 +132,13 @@ func (i *Installation) readRelease(e fs.DirEntry) *release {
 	}
 	r.fault = err
 	return r
+}
+
+// diskFault says whether a disk or the permissions kept something from being
+// read: what is not there, or is something else, is no fault of theirs.
+func diskFault(err error) bool {
+	errno, ok := errors.AsType[syscall.Errno](err)
+	return ok && errno != syscall.ENOENT && errno != syscall.ENOTDIR && errno != syscall.EINVAL
 }
 
 // roleWord is how a release's name says its roles.
@@ -167,8 +181,22 @@ func (s *installed) same(digest string, roles []manifest.Role) []*release {
 	return found
 }
 
-// sweep removes what earlier runs left half done, and says what it was.
+// sweep removes what earlier runs left half done, and says what it was. Where
+// a release could not be read nobody knows whether it is: nothing is done.
 func (i *Installation) sweep(s *installed) error {
+	for _, r := range s.releases {
+		if r.unread {
+			return fmt.Errorf("read release %s: %w", r.name, r.fault)
+		}
+	}
+	if diskFault(s.historyFault) {
+		return s.historyFault // written anew, it would forget what was newest
+	}
+	return i.sweepAll(s)
+}
+
+// sweepAll is sweep for who wants no release to stay.
+func (i *Installation) sweepAll(s *installed) error {
 	folders := []string{filepath.Dir(i.link), i.releases}
 	for _, p := range []string{repositoryFile, programLinks[0], programLinks[1], policy.TrustFile} {
 		host, err := i.node.Path(p)

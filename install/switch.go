@@ -196,17 +196,23 @@ func (i *Installation) foundBase() string {
 // switchTo makes a release the active one in one step, and then notes it. A
 // folder of older scripts in the link's place is kept as the release legacy.
 func (i *Installation) switchTo(s *installed, name string) error {
+	var err error
 	switch {
 	case s.active == name:
 	case s.real:
-		if err := i.exchangeLegacy(name); err != nil {
-			return err
-		}
+		err = i.exchangeLegacy(name)
 	default:
 		node.Fault("switch")
-		if err := node.Link(i.linkText(name), i.link); err != nil {
-			return fmt.Errorf("switch to release %s: %w", name, err)
+		if err = node.Link(i.linkText(name), i.link); err != nil {
+			err = fmt.Errorf("switch to release %s: %w", name, err)
 		}
+	}
+	if err != nil {
+		// The disk may have failed after the step itself: the link is the truth.
+		if target, readErr := os.Readlink(i.link); readErr == nil && target == i.linkText(name) {
+			s.active, s.real = name, false
+		}
+		return err
 	}
 	node.Fault("switched")
 	s.history.note(s.active, i.now())

@@ -41,7 +41,7 @@ func (i *Installation) Uninstall(ctx context.Context, purge bool) (done *Removed
 		return nil, err
 	}
 	done = &Removed{Releases: []string{}, Paths: []string{}}
-	if err := i.sweep(s); err != nil {
+	if err := i.sweepAll(s); err != nil {
 		return done, err
 	}
 	if err := i.removeLink(s, done); err != nil {
@@ -94,7 +94,11 @@ func (i *Installation) removeOutside(ctx context.Context, done *Removed) error {
 	if err != nil {
 		return err
 	}
-	if text, err := readSmall(host, manifest.MaxYAML); err == nil && i.ours(text) {
+	text, err := readSmall(host, manifest.MaxYAML)
+	if diskFault(err) {
+		return fmt.Errorf("remove the repository file: %w", err)
+	}
+	if err == nil && i.ours(text) {
 		if err := node.Remove(host); err != nil {
 			return err
 		}
@@ -172,7 +176,11 @@ func (i *Installation) removePrograms(done *Removed) error {
 		if err != nil {
 			return err
 		}
-		if target, err := os.Readlink(host); err != nil || target != path.Join(i.base, programName) {
+		target, err := os.Readlink(host)
+		if diskFault(err) {
+			return fmt.Errorf("remove the link to the program: %w", err)
+		}
+		if err != nil || target != path.Join(i.base, programName) {
 			continue
 		}
 		if err := node.Remove(host); err != nil {

@@ -1,0 +1,50 @@
+package install
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// A release whose receipt the disk does not give out may be whole, and the only
+// one to roll back to: nothing is done beside it, but it can be uninstalled.
+func TestNothingIsSweptUnread(t *testing.T) {
+	s := newSite(t)
+	first := s.install(t, Options{Bundle: pack(t, content("one"), nil).path, Roles: target})
+	s.install(t, Options{Bundle: pack(t, content("two"), nil).path, Roles: target})
+	i := s.open(t)
+	state, err := i.read()
+	must(t, err)
+	r := state.find(first.Release)
+	r.receipt, r.fault, r.unread = nil, &fs.PathError{Op: "read", Path: receiptName, Err: syscall.EIO}, true
+	if err := i.sweep(state); err == nil || !strings.Contains(err.Error(), "read release "+r.name) {
+		t.Errorf("sweep: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(r.dir, receiptName)); err != nil {
+		t.Errorf("it was removed: %v", err)
+	}
+	r.unread = false
+	state.historyFault = &fs.PathError{Op: "read", Path: historyName, Err: syscall.EIO}
+	if err := i.sweep(state); err == nil {
+		t.Error("a history that cannot be read is written anew")
+	}
+	must(t, i.sweepAll(state))
+}
+
+func TestDiskFault(t *testing.T) {
+	for errno, want := range map[error]bool{
+		syscall.EIO: true, syscall.EACCES: true, syscall.ESTALE: true,
+		syscall.ENOENT: false, syscall.ENOTDIR: false, syscall.EINVAL: false, nil: false, fs.ErrInvalid: false,
+	} {
+		err := errno
+		if errno != nil {
+			err = &fs.PathError{Op: "open", Path: "x", Err: errno}
+		}
+		if got := diskFault(err); got != want {
+			t.Errorf("%v: %v, want %v", errno, got, want)
+		}
+	}
+}
