@@ -60,6 +60,7 @@ func Link(target, path string) error {
 // Remove removes a file or a link, so that it stays away over a power cut. That
 // it is not there is no error.
 func Remove(path string) error {
+	Fault("remove")
 	err := os.Remove(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -67,6 +68,7 @@ func Remove(path string) error {
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", path, err)
 	}
+	Fault("removed")
 	return SyncFolder(filepath.Dir(path))
 }
 
@@ -77,6 +79,7 @@ func RemoveFolder(path string) error {
 	if err := os.RemoveAll(trash); err != nil {
 		return fmt.Errorf("remove %s: %w", trash, err)
 	}
+	Fault("rename folder")
 	err := os.Rename(path, trash)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -132,6 +135,7 @@ func MakeFolders(path string) error {
 	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make folder: %w", err)
 	}
+	Fault("folder made")
 	if err := os.Chmod(path, 0o755); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
