@@ -4,7 +4,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 
-.PHONY: build demo test lint oracle bench fuzz e2e docs clean
+.PHONY: build demo test lint oracle bench fuzz e2e e2e-kill docs clean
 build: ## the static binary, bin/pgbundle
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/pgbundle ./cmd/pgbundle
 
@@ -28,6 +28,9 @@ fuzz: ## every fuzz target for FUZZTIME each (default 5m)
 
 e2e: ## the real world: a real RPM distribution, wheels and collections; needs root
 	scripts/e2e.sh
+
+e2e-kill: ## all of the kills and power cuts of which make e2e tries a sample; needs root
+	PGBUNDLE_KILLS=200 PGBUNDLE_CUTS=200 scripts/e2e.sh -timeout 3h -run '^(TestKill|TestPower)$$'
 
 docs: build ## the reference, from the commands' own help
 	bin/pgbundle docs > docs/reference.md

@@ -3,6 +3,7 @@
 # of etcd, real collections), builds a bundle out of it and installs the bundle
 # with the real tools and no network, also on nodes. Needs root on Debian 12. The bed and the
 # evidence lie in PGBUNDLE_TESTBED (default: .testbed); a second run is fast.
+# Words for go test can follow: e2e.sh -run TestPower
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,4 +20,4 @@ trap sweep EXIT
 mkdir "$PGBUNDLE_TESTBED/tmp"
 make --no-print-directory build
 bed prepare >/dev/null
-TMPDIR=$PGBUNDLE_TESTBED/tmp go test -tags e2e -count 1 -timeout 30m -v ./e2e
+TMPDIR=$PGBUNDLE_TESTBED/tmp go test -tags e2e -count 1 -timeout 30m -v "$@" ./e2e
