@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"pgbundle/bundle"
+	"pgbundle/install/node"
 	"pgbundle/manifest"
 )
 
@@ -270,6 +271,8 @@ func (d *drifter) walk() {
 			return nil
 		case what == kindStranger && name == venvFolder && e.IsDir() && d.waits(stepVenv):
 			return fs.SkipDir // begun, and begun anew by install --finish
+		case what == kindStranger && strings.HasPrefix(name, node.Prefix) && e.Type().IsRegular():
+			return nil // a renewed receipt that a kill kept from its place
 		case what == kindStranger && !tolerated(name, e):
 			d.add(name, "nobody installed it")
 			if e.IsDir() {

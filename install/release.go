@@ -207,16 +207,15 @@ func (i *Installation) sweepAll(s *installed) error {
 	}
 	slices.Sort(folders)
 	for _, folder := range slices.Compact(folders) {
-		names, err := node.Sweep(folder)
-		if err != nil {
+		if err := i.sweepFolder(folder); err != nil {
 			return err
-		}
-		if len(names) > 0 {
-			fmt.Fprintf(i.node.Log(), "swept %s from %s\n", strings.Join(names, ", "), folder)
 		}
 	}
 	for _, r := range s.releases {
 		if r.complete() || r.name == s.active {
+			if err := i.sweepFolder(r.dir); err != nil {
+				return err
+			}
 			continue
 		}
 		fmt.Fprintf(i.node.Log(), "swept %s: %v\n", r.name, r.fault)
@@ -230,4 +229,12 @@ func (i *Installation) sweepAll(s *installed) error {
 		return node.Remove(legacy)
 	}
 	return nil
+}
+
+func (i *Installation) sweepFolder(folder string) error {
+	names, err := node.Sweep(folder)
+	if len(names) > 0 {
+		fmt.Fprintf(i.node.Log(), "swept %s from %s\n", strings.Join(names, ", "), folder)
+	}
+	return err
 }

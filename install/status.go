@@ -249,5 +249,14 @@ func (i *Installation) leftovers(s *installed) ([]string, error) {
 			left = append(left, i.inRelease(e.Name()))
 		}
 	}
+	for _, r := range s.releases {
+		inside, err := filepath.Glob(filepath.Join(r.dir, node.Prefix+"*"))
+		if err != nil {
+			return nil, fmt.Errorf("look for what was left in release %s: %w", r.name, err)
+		}
+		for _, path := range inside {
+			left = append(left, i.inRelease(r.name, filepath.Base(path)))
+		}
+	}
 	return left, nil
 }

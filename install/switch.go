@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"pgbundle/install/node"
@@ -215,14 +216,24 @@ func (i *Installation) switchTo(s *installed, name string) error {
 		return err
 	}
 	node.Fault("switched")
-	s.history.note(s.active, i.now())
-	if s.real {
+	if s.active != name {
+		s.history.note(s.active, i.now())
+	}
+	if s.real || s.exchanged() {
 		s.history.note(legacyRelease, i.now())
 	}
 	fmt.Fprintf(i.log, "active: %s, before: %s\n", name, s.active)
 	s.active, s.real = name, false
 	s.history.note(name, i.now())
 	return s.history.write(i.releases)
+}
+
+// exchanged says whether a run that was killed has put away the folder of older
+// scripts and not noted it.
+func (s *installed) exchanged() bool {
+	n := len(s.history.Activations)
+	noted := n > 0 && s.history.Activations[n-1].Release == s.active
+	return !noted && s.find(legacyRelease) != nil && !slices.Contains(s.history.former(""), legacyRelease)
 }
 
 // exchangeLegacy swaps the real folder in the base's place with a link to a
