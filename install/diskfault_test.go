@@ -1,12 +1,15 @@
 package install
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+
+	"pgbundle/manifest"
 )
 
 // A release whose receipt the disk does not give out may be whole, and the only
@@ -46,5 +49,20 @@ func TestDiskFault(t *testing.T) {
 		if got := diskFault(err); got != want {
 			t.Errorf("%v: %v, want %v", errno, got, want)
 		}
+	}
+}
+
+// What could not be read has not drifted: to install the bundle again would not
+// help.
+func TestUnreadIsNoDrift(t *testing.T) {
+	d := &drifter{}
+	d.add("a", "it is not there")
+	d.add("b", "%v", &fs.PathError{Op: "openat", Path: "b", Err: syscall.EIO})
+	r := &release{name: "0123456789ab-target"}
+	if err := r.refuse("roll back to", d.found); errors.Is(err, manifest.ErrDamaged) || err.Error() != "roll back to 0123456789ab-target: compare b: openat b: input/output error" {
+		t.Error(err)
+	}
+	if err := r.refuse("roll back to", d.found[:1]); !errors.Is(err, manifest.ErrDamaged) {
+		t.Error(err)
 	}
 }

@@ -58,40 +58,42 @@ func ownerOf(info fs.FileInfo) owner {
 
 // checkFile says how the file at name differs from f, or nothing. Its owner has
 // to be that of the root folder: for everybody else could change it at will.
-func checkFile(root *os.Root, name string, f manifest.File) string {
+func checkFile(root *os.Root, name string, f manifest.File) error {
 	top, err := root.Stat(".")
 	if err != nil {
-		return err.Error()
+		return err
 	}
 	info, err := root.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "it is not there"
+		return errors.New("it is not there")
 	case err != nil:
-		return err.Error()
+		return err
 	case !info.Mode().IsRegular():
-		return "it is no regular file"
+		return errors.New("it is no regular file")
 	case ownerOf(info) != ownerOf(top):
-		return fmt.Sprintf("owned by %s, its release by %s", ownerOf(info), ownerOf(top))
+		return fmt.Errorf("owned by %s, its release by %s", ownerOf(info), ownerOf(top))
 	case info.Mode() != fs.FileMode(f.Mode): // with setuid, setgid and sticky
-		return fmt.Sprintf("mode %s, placed with %s", info.Mode(), fs.FileMode(f.Mode))
+		return fmt.Errorf("mode %s, placed with %s", info.Mode(), fs.FileMode(f.Mode))
 	case f.Size >= 0 && info.Size() != f.Size:
-		return fmt.Sprintf("%d bytes, placed with %d", info.Size(), f.Size)
+		return fmt.Errorf("%d bytes, placed with %d", info.Size(), f.Size)
 	}
 	sum, err := digestOf(root, name)
 	switch {
 	case err != nil:
-		return err.Error()
+		return err
 	case sum != f.SHA256:
-		return "its bytes are not those that were placed"
+		return errors.New("its bytes are not those that were placed")
 	}
-	return ""
+	return nil
 }
 
 // Drift is one thing of a release that is not as it was installed.
 type Drift struct {
 	Path   string `json:"path"` // in the release
 	Detail string `json:"detail"`
+
+	unread bool // the disk did not say: it may be as it was
 }
 
 // drift compares a complete release with what was installed, and returns every
@@ -131,8 +133,13 @@ func (r *release) compare(ctx context.Context, booted bool, jobs int, progress P
 }
 
 // refuse is the error that something cannot be done with a release that has
-// drifted.
+// drifted, or that could not be compared: that is the disk's fault.
 func (r *release) refuse(operation string, drift []Drift) error {
+	for _, d := range drift {
+		if d.unread {
+			return fmt.Errorf("%s %s: compare %s: %s", operation, r.name, d.Path, d.Detail)
+		}
+	}
 	return manifest.Classify(manifest.ErrDamaged, fmt.Errorf(
 		"%s %s: it is not as it was installed in %d places, %s among them (%s): install its bundle again", operation, r.name, len(drift), drift[0].Path, drift[0].Detail))
 }
@@ -162,14 +169,24 @@ type drifter struct {
 func (d *drifter) add(path, format string, args ...any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.found = append(d.found, Drift{path, fmt.Sprintf(format, args...)})
+	found := Drift{Path: path, Detail: fmt.Sprintf(format, args...)}
+	for _, a := range args {
+		if err, ok := a.(error); ok && diskFault(err) {
+			found.unread = true
+		}
+	}
+	d.found = append(d.found, found)
 }
 
 // expect reads what has to be there. Without its manifest a release cannot be
 // compared with anything.
 func (d *drifter) expect() bool {
 	raw, err := d.read(manifest.ManifestName, manifest.MaxYAML)
-	if err != nil || manifest.Digest(raw) != d.receipt.Manifest {
+	if err != nil {
+		d.add(manifest.ManifestName, "%v: nothing else can be compared", err)
+		return false
+	}
+	if manifest.Digest(raw) != d.receipt.Manifest {
 		d.add(manifest.ManifestName, "not the manifest that was installed: nothing else can be compared")
 		return false
 	}
@@ -209,7 +226,11 @@ func (d *drifter) expectMade() {
 	}
 	d.know(madeName, kindOurs)
 	list, err := d.read(madeName, maxMade)
-	if err != nil || manifest.Digest(list) != d.receipt.Made {
+	if err != nil {
+		d.add(madeName, "%v: the venv cannot be compared", err)
+		return
+	}
+	if manifest.Digest(list) != d.receipt.Made {
 		d.add(madeName, "not the list that was made: the venv cannot be compared")
 		return
 	}
@@ -248,8 +269,8 @@ func (d *drifter) files(ctx context.Context, jobs int, progress Progress) error 
 	group.SetLimit(jobs)
 	for _, f := range d.expected {
 		group.Go(func() error {
-			if detail := checkFile(d.root, f.Path, f); detail != "" {
-				d.add(f.Path, "%s", detail)
+			if err := checkFile(d.root, f.Path, f); err != nil {
+				d.add(f.Path, "%v", err)
 			}
 			progress.Add(max(f.Size, 0))
 			return inner.Err()

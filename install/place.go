@@ -252,7 +252,7 @@ func (p *placement) linkFrom(ctx context.Context, files []manifest.File) (map[st
 			return nil, err
 		}
 		there := path.Join(p.from.name, f.Path)
-		if checkFile(all, there, f) != "" {
+		if checkFile(all, there, f) != nil {
 			continue
 		}
 		if err := all.Link(there, path.Join(p.name, f.Path)); err != nil {
