@@ -66,3 +66,17 @@ func TestUnreadIsNoDrift(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An exchange that ended before its step leaves a link, which is no folder that
+// is kept already: the next run goes on.
+func TestHalfAnExchangeIsSwept(t *testing.T) {
+	s, b := newSite(t), pack(t, content("one"), nil)
+	s.write(t, DefaultBase+"/rpms/old.rpm", "old")
+	must(t, errors.Join(os.Mkdir(s.path(DefaultBase+".d"), 0o755), os.Symlink("patroni-airgap.d/"+b.id+"-target", s.path(DefaultBase+".d/"+legacyRelease))))
+	if res := s.install(t, Options{Bundle: b.path, Roles: target}); res.Former != legacyRelease {
+		t.Errorf("result %+v", res)
+	}
+	if got, err := os.ReadFile(s.path(DefaultBase + ".d/legacy/rpms/old.rpm")); err != nil || string(got) != "old" {
+		t.Errorf("what older scripts placed: %q (%v)", got, err)
+	}
+}

@@ -53,8 +53,8 @@ func Look(n *node.Node, base string) (Place, error) {
 	if p.Releases, _, err = kindOf(releases, ""); err != nil {
 		return p, fmt.Errorf("look at %s.d: %w", base, err)
 	}
-	if _, err := os.Lstat(filepath.Join(releases, legacyRelease)); err == nil {
-		p.Legacy = true
+	if info, err := os.Lstat(filepath.Join(releases, legacyRelease)); err == nil {
+		p.Legacy = info.Mode()&fs.ModeSymlink == 0 // a link is half of an exchange, and will be swept
 	}
 	at := releases
 	if p.Releases != PlaceFolder {

@@ -81,6 +81,8 @@ func (i *Installation) read() (*installed, error) {
 		if s.active = i.releaseOf(target); s.active == "" {
 			s.foreign = target
 		}
+	case statErr == nil && info.Mode()&fs.ModeSymlink != 0:
+		return nil, fmt.Errorf("read the base: %w", err)
 	case statErr == nil && info.IsDir():
 		s.real = true
 	case statErr != nil && !errors.Is(statErr, fs.ErrNotExist):
