@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"pgbundle/install/node"
 	"pgbundle/manifest"
+	"pgbundle/manifest/sign"
 )
 
 // Finish does on the booted node what was pending when the active release was
-// put into an image. Nothing pending is no error.
-func (i *Installation) Finish(ctx context.Context) (res *Result, err error) {
+// put into an image. Nothing pending is no error. Where the node has trusted
+// keys, a release that none of them vouches for is refused: the image may have
+// been made where there was none.
+func (i *Installation) Finish(ctx context.Context, keys []sign.PublicKey) (res *Result, err error) {
 	if !i.node.Booted() {
 		return nil, manifest.Classify(manifest.ErrUsage, errors.New("finish the installation: that runs the node's programs: boot it, then run it there"))
 	}
@@ -37,6 +41,9 @@ func (i *Installation) Finish(ctx context.Context) (res *Result, err error) {
 	if err != nil {
 		return res, err
 	}
+	if err := r.trusted(raw, keys); err != nil {
+		return res, err
+	}
 	m, err := manifest.ParseManifest(raw)
 	if err != nil {
 		return res, err
@@ -50,6 +57,25 @@ func (i *Installation) Finish(ctx context.Context) (res *Result, err error) {
 		return res, err
 	}
 	return res, i.finish(ctx, s, r, m, res)
+}
+
+// trusted checks the signature over the raw manifest of a release, where there
+// are keys to check it with.
+func (r *release) trusted(raw []byte, keys []sign.PublicKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	signature, err := readSmall(filepath.Join(r.dir, manifest.SignatureName), sign.MaxSignature)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = errors.New("it is not signed")
+	}
+	if err == nil {
+		_, _, err = sign.Verify(keys, raw, signature)
+	}
+	if err == nil {
+		return nil
+	}
+	return manifest.Classify(manifest.ErrSignature, fmt.Errorf("finish release %s: %w, and %d keys are trusted here: install its signed bundle", r.name, err, len(keys)))
 }
 
 // finish does the pending steps in a release that is in its place already, once

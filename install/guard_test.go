@@ -40,6 +40,48 @@ func TestUninstallLeavesWhatIsNotOurs(t *testing.T) {
 	}
 }
 
+// The repository file of another base stays when this one is uninstalled.
+func TestUninstallOfAnotherBase(t *testing.T) {
+	s, b := newSite(t), pack(t, content("one"), nil)
+	n, err := node.Open(s.root, nil)
+	must(t, err)
+	other, err := New(Config{Node: n, Base: "/srv/other", Now: time.Now})
+	must(t, err)
+	_, err = other.Install(t.Context(), Options{Bundle: b.path, Roles: target})
+	must(t, err)
+	here, err := New(Config{Node: n, Base: DefaultBase, Now: time.Now})
+	must(t, err)
+	_, err = here.Uninstall(t.Context(), true)
+	must(t, err)
+	if st, err := other.Status(t.Context(), StatusOptions{Verify: true}); err != nil || !st.Whole {
+		t.Errorf("%+v (%v)", st, err)
+	}
+}
+
+// A release of an image is finished only where its signature is trusted.
+func TestTrustedToFinish(t *testing.T) {
+	key, err := sign.GenerateKey(bytes.NewReader(bytes.Repeat([]byte{7}, 256)))
+	must(t, err)
+	keys := []sign.PublicKey{key.Public()}
+	for _, signed := range []bool{true, false} {
+		s, by := newSite(t), &key
+		if !signed {
+			by = nil
+		}
+		b := pack(t, content("one"), by)
+		s.install(t, Options{Bundle: b.path, Roles: target})
+		state, err := s.open(t).read()
+		must(t, err)
+		r := state.find(state.active)
+		if err := r.trusted(b.raw, nil); err != nil {
+			t.Errorf("without a key: %v", err)
+		}
+		if err := r.trusted(b.raw, keys); signed != (err == nil) || !signed && !errors.Is(err, manifest.ErrSignature) {
+			t.Errorf("signed %v: %v", signed, err)
+		}
+	}
+}
+
 // No verb follows a link in the place of the releases or the logs.
 func TestLinksInTheImageLeadNowhere(t *testing.T) {
 	b := pack(t, content("one"), nil)

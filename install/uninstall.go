@@ -1,6 +1,7 @@
 package install
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ func (i *Installation) removeOutside(ctx context.Context, done *Removed) error {
 	if diskFault(err) {
 		return fmt.Errorf("remove the repository file: %w", err)
 	}
-	if err == nil && i.ours(text) {
+	if err == nil && i.ours(text) && bytes.Contains(text, []byte("baseurl=file://"+i.base+"/rpms\n")) {
 		if err := node.Remove(host); err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ for word in "$@"; do
 	case $word in --base-dir=*) base=${word#--base-dir=} ;; esac
 	before=$word
 done
+base=${base%/}
 
 fail() {
 	echo "airgap-install.sh: $1" >&2

@@ -70,12 +70,23 @@ func openNode(c *cli.Context, h host) (*install.Installation, build.Progress, er
 	if err != nil {
 		return nil, nil, err
 	}
+	if c.String("root") == "" {
+		return nil, nil, &usageError{"--root is empty: is a variable not set?", "pgbundle " + c.Command.Name + " --root DIR"}
+	}
 	n, err := node.Open(c.String("root"), nil)
 	if err != nil {
 		return nil, nil, manifest.Classify(manifest.ErrUsage, err)
 	}
-	i, err := install.New(install.Config{Node: n, Base: c.String("base-dir"), Program: programVersion(), Now: time.Now, Progress: progress})
+	i, err := install.New(install.Config{Node: n, Base: plainBase(c.String("base-dir")), Program: programVersion(), Now: time.Now, Progress: progress})
 	return i, progress, err
+}
+
+// plainBase takes off the slash that a shell's completion adds.
+func plainBase(base string) string {
+	if trimmed := strings.TrimRight(base, "/"); trimmed != "" {
+		return trimmed
+	}
+	return base
 }
 
 func runInstall(c *cli.Context, h host) error {
@@ -86,10 +97,7 @@ func runInstall(c *cli.Context, h host) error {
 	defer closeProgress(progress)
 	var res *install.Result
 	if c.Bool("finish") {
-		if err := finishAlone(c); err != nil {
-			return err
-		}
-		res, err = i.Finish(c.Context)
+		res, err = finishInstall(c, i)
 	} else {
 		res, err = place(c, i)
 	}
@@ -104,9 +112,20 @@ func runInstall(c *cli.Context, h host) error {
 	return installHint(c, err)
 }
 
+func finishInstall(c *cli.Context, i *install.Installation) (*install.Result, error) {
+	if err := finishAlone(c); err != nil {
+		return nil, err
+	}
+	trusted, err := trustedOf(c.StringSlice("pubkey"))
+	if err != nil {
+		return nil, err
+	}
+	return i.Finish(c.Context, trusted)
+}
+
 // finishAlone refuses what has no meaning beside --finish.
 func finishAlone(c *cli.Context) error {
-	for _, flag := range []string{"role", "bundle", "pubkey", "allow-older", "keep", "dry-run"} {
+	for _, flag := range []string{"role", "bundle", "allow-older", "keep", "dry-run"} {
 		if c.IsSet(flag) {
 			return &usageError{fmt.Sprintf("--%s means nothing with --finish, which finishes what is installed", flag), "pgbundle install --finish"}
 		}
