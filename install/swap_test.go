@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -204,6 +205,7 @@ func TestSourceSwappedWhileInstalling(t *testing.T) {
 	must(t, err)
 	files, first, second := swapBundles(t, &key)
 	raws := map[string]map[string][]byte{string(first.raw): files, string(second.raw): nil}
+	found := map[string]any{"seed": strconv.FormatUint(seed, 10)}
 	for _, form := range []string{"folder", "archive"} {
 		t.Run(form, func(t *testing.T) {
 			installed, refused, lost := 0, 0, 0
@@ -246,11 +248,13 @@ func TestSourceSwappedWhileInstalling(t *testing.T) {
 				must(t, errors.Join(os.RemoveAll(s.root), os.RemoveAll(w.dir)))
 			}
 			t.Logf("%d rounds: %d refused, %d installed whole though something was changed, %d undisturbed", rounds, refused, installed, lost)
+			found[form] = map[string]int{"rounds": rounds, "refused": refused, "installedWhole": installed, "undisturbed": lost}
 			if rounds >= 60 && (refused == 0 || installed == 0) {
 				t.Error("one of the two never happened: the test cannot fail")
 			}
 		})
 	}
+	leave(t, "swaps.json", found)
 }
 
 func newSwapper(t *testing.T, form string, first, second made, files map[string][]byte, seed uint64) *swapper {
