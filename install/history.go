@@ -37,6 +37,9 @@ func readHistory(releases string) (history, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return history{Version: 1}, nil
 	}
+	if diskFault(err) {
+		return history{Version: 1}, fmt.Errorf("read %s: %w", historyName, err)
+	}
 	h := history{stored: data}
 	if err == nil {
 		err = manifest.DecodeStrict(data, &h)
