@@ -58,3 +58,21 @@ func TestKilledBeforeExchangeIsNoted(t *testing.T) {
 		t.Errorf("the history has %v, want %v", names, want)
 	}
 }
+
+// A folder has its name only with its mode, whatever the umask and wherever the
+// run that made it was killed.
+func TestFolderIsNamedWithItsMode(t *testing.T) {
+	s := newSite(t)
+	// As a kill before the name leaves it.
+	must(t, os.MkdirAll(s.path("/opt/"+node.Prefix+"patroni-airgap.d"), 0o700))
+	must(t, node.MakeFolders(s.path(DefaultBase+".d/x")))
+	for _, folder := range []string{DefaultBase + ".d", DefaultBase + ".d/x"} {
+		if info, err := os.Stat(s.path(folder)); err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v (%v)", folder, info, err)
+		}
+	}
+	entries, err := os.ReadDir(s.path("/opt"))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("%v (%v)", entries, err)
+	}
+}

@@ -132,13 +132,17 @@ func MakeFolders(path string) error {
 	if err := MakeFolders(filepath.Dir(path)); err != nil {
 		return err
 	}
-	if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+	// It gets its name when it has its mode: what is there is not made again.
+	fresh := filepath.Join(filepath.Dir(path), Prefix+filepath.Base(path))
+	if err := os.Mkdir(fresh, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	Fault("folder made")
-	if err := os.Chmod(path, 0o755); err != nil {
+	if err := errors.Join(os.Chmod(fresh, 0o755), os.Rename(fresh, path)); err != nil {
+		os.Remove(fresh)
 		return fmt.Errorf("make folder: %w", err)
 	}
+	Fault("folder named")
 	return SyncFolder(filepath.Dir(path))
 }
 
