@@ -134,6 +134,8 @@ func (i *Installation) linkProgram(link string) (undo func() error, err error) {
 	want := path.Join(i.base, programName)
 	target, err := os.Readlink(host)
 	switch {
+	case diskFault(err):
+		return nothing, fmt.Errorf("link %s: %w", link, err)
 	case err == nil && target == want:
 		return nothing, nil
 	case err == nil && i.baseOf(target) != "":

@@ -128,6 +128,8 @@ func MakeFolders(path string) error {
 			return fmt.Errorf("make folder %s: it is there already, and no folder", path)
 		}
 		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("make folder: %w", err)
 	}
 	if err := MakeFolders(filepath.Dir(path)); err != nil {
 		return err
