@@ -183,16 +183,25 @@ func (s *installed) same(digest string, roles []manifest.Role) []*release {
 	return found
 }
 
-// sweep removes what earlier runs left half done, and says what it was. Where
-// a release could not be read nobody knows whether it is: nothing is done.
-func (i *Installation) sweep(s *installed) error {
+// unreadable says what the disk did not give out: a release that may be whole,
+// or the history, which would forget what was newest if it were written anew.
+func (s *installed) unreadable() error {
 	for _, r := range s.releases {
 		if r.unread {
 			return fmt.Errorf("read release %s: %w", r.name, r.fault)
 		}
 	}
 	if diskFault(s.historyFault) {
-		return s.historyFault // written anew, it would forget what was newest
+		return s.historyFault
+	}
+	return nil
+}
+
+// sweep removes what earlier runs left half done, and says what it was. Where
+// something could not be read nobody knows what is: then nothing is done.
+func (i *Installation) sweep(s *installed) error {
+	if err := s.unreadable(); err != nil {
+		return err
 	}
 	return i.sweepAll(s)
 }

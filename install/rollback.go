@@ -34,6 +34,9 @@ func (i *Installation) Rollback(ctx context.Context, to string) (done *Switched,
 	if s.foreign != "" {
 		return nil, manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("roll back: %s is a link to %s, which is no release: remove it first", i.base, s.foreign))
 	}
+	if err := s.unreadable(); err != nil {
+		return nil, fmt.Errorf("roll back: %w", err)
+	}
 	r, err := s.before(to)
 	if err != nil {
 		return nil, manifest.Classify(manifest.ErrUnsolvable, err)
