@@ -48,7 +48,11 @@ func Look(n *node.Node, base string) (Place, error) {
 	if p.Kind, p.Target, err = kindOf(link, filepath.Base(link)+".d"); err != nil {
 		return p, fmt.Errorf("look at %s: %w", base, err)
 	}
-	p.Older = p.Kind == PlaceFolder && older(link)
+	if p.Kind == PlaceFolder {
+		if p.Older, err = older(link); err != nil {
+			return p, fmt.Errorf("look at %s: %w", base, err)
+		}
+	}
 	releases := link + ".d"
 	if p.Releases, _, err = kindOf(releases, ""); err != nil {
 		return p, fmt.Errorf("look at %s.d: %w", base, err)
@@ -76,11 +80,15 @@ func Look(n *node.Node, base string) (Place, error) {
 }
 
 // older says whether a folder looks like what older scripts made.
-func older(folder string) bool {
-	return slices.ContainsFunc([]string{"rpms", "wheels", "etcd"}, func(name string) bool {
-		info, err := os.Lstat(filepath.Join(folder, name))
-		return err == nil && info.IsDir()
-	})
+func older(folder string) (bool, error) {
+	for _, name := range []string{"rpms", "wheels", "etcd"} {
+		if info, err := os.Stat(filepath.Join(folder, name)); diskFault(err) {
+			return false, err
+		} else if err == nil && info.IsDir() {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // looseWritten is loose for the way as it is written: the repository file and

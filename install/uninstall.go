@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"syscall"
 
 	"pgbundle/install/node"
 	"pgbundle/install/policy"
@@ -143,10 +144,13 @@ func (i *Installation) removeReleases(purge bool, done *Removed) error {
 			done.Left = append(done.Left, i.inRelease(name))
 		}
 	}
+	// What is not ours, or stays without purge, keeps the folder there.
 	if err := os.Remove(i.releases); err == nil {
 		if err := node.SyncFolder(filepath.Dir(i.releases)); err != nil {
 			return err
 		}
+	} else if diskFault(err) && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EEXIST) {
+		return fmt.Errorf("remove the releases: %w", err)
 	}
 	return i.purgeLogs(purge, done)
 }
