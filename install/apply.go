@@ -163,13 +163,13 @@ func (i *Installation) install(ctx context.Context, b *bundle.Bundle, s *install
 		return err
 	}
 	res.Pending = whole.receipt.Pending
+	if o.Keep > 0 {
+		s.history.Keep = o.Keep
+	}
 	if err := i.activate(ctx, s, res, whole); err != nil {
 		return err
 	}
-	if !res.Placed && !res.Switched {
-		return nil
-	}
-	if res.Removed, err = i.prune(s, o.Keep); err != nil || len(res.Removed) == 0 {
+	if res.Removed, err = i.prune(s, s.history.Keep); err != nil || len(res.Removed) == 0 {
 		return err
 	}
 	_, err = i.applyPolicy(ctx, s)
@@ -187,9 +187,10 @@ func (i *Installation) activate(ctx context.Context, s *installed, res *Result, 
 	res.Policy = policy
 	if r.receipt.Authenticated {
 		s.history.Newest = s.newest()
-		if err := s.history.write(i.releases); err != nil {
-			return err
-		}
+	}
+	// Before the switch: a kill after it must not forget them.
+	if err := s.history.write(i.releases); err != nil {
+		return err
 	}
 	undo, err := i.outside()
 	if err == nil {

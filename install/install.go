@@ -33,7 +33,7 @@ type Options struct {
 	Roles      []manifest.Role // what the node is; added to what it is already
 	Keys       []sign.PublicKey
 	AllowOlder bool // take a bundle older than the newest that was installed here
-	Keep       int  // former releases that stay beside the active one; 0: DefaultKeep
+	Keep       int  // former bundles whose releases stay; 0: as last asked for, else DefaultKeep
 	DryRun     bool // look and prove, change nothing
 	Jobs       int  // goroutines that read and write; 0: one for each processor
 }

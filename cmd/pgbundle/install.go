@@ -45,7 +45,7 @@ Examples:
 			&cli.StringFlag{Name: "bundle", Usage: "the archive or the unpacked folder `BUNDLE` (default: the folder of this program)"},
 			&cli.StringSliceFlag{Name: "pubkey", Usage: "trust the public key in `FILE`, or the key itself (base64)"},
 			&cli.BoolFlag{Name: "allow-older", Usage: "take a bundle older than the newest that was installed here"},
-			&cli.IntFlag{Name: "keep", Usage: "keep the releases of `N` former bundles to roll back to", Value: install.DefaultKeep},
+			&cli.IntFlag{Name: "keep", Usage: "keep the releases of `N` former bundles to roll back to, from now on", Value: install.DefaultKeep},
 			&cli.BoolFlag{Name: "dry-run", Usage: "look at the node, prove the bundle, change nothing"},
 			&cli.BoolFlag{Name: "finish", Usage: "do on the booted node what was pending when the release was put into its image"},
 		}, append(nodeFlags(), messageFlags()...)...),
@@ -146,11 +146,15 @@ func place(c *cli.Context, i *install.Installation) (*install.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	keep := 0 // as last asked for
+	if c.IsSet("keep") {
+		keep = c.Int("keep")
+	}
 	if c.Int("keep") < 1 {
 		return nil, &usageError{fmt.Sprintf("--keep %d: takes 1 or more: the release before the active one always stays", c.Int("keep")), ""}
 	}
 	return i.Install(c.Context, install.Options{
-		Bundle: source, Roles: roles, Keys: trusted, AllowOlder: c.Bool("allow-older"), Keep: c.Int("keep"), DryRun: c.Bool("dry-run"),
+		Bundle: source, Roles: roles, Keys: trusted, AllowOlder: c.Bool("allow-older"), Keep: keep, DryRun: c.Bool("dry-run"),
 	})
 }
 
