@@ -27,7 +27,6 @@ type box struct {
 // enterBox mounts what the node's fstab would and runs a command as root of a
 // hardened node does. Nothing forks: the command has the process id of the shell.
 const enterBox = `set -e; image=$1 box=$2 carry=$3; shift 3; umask 022
-readlink /proc/self/ns/mnt >"$box/ns"
 mount -t overlay overlay -o "lowerdir=$image,upperdir=$box/upper,workdir=$box/work" "$box/root"
 cd "$box/root"
 mount --bind "$carry" srv; mount -o remount,bind,ro srv
@@ -44,6 +43,7 @@ type ran struct {
 	status   int // -1: killed
 	took     time.Duration
 	left     time.Duration // how long something that it started lived on
+	ended    int           // runs before it that were not killed in time
 }
 
 // command is a command in the box; the words before a program are variables of
@@ -97,22 +97,19 @@ func started(pid int) time.Time {
 	}
 }
 
-// emptied waits until no process is left that saw the box's mounts, however it
+// emptied waits until no process is left that sees the box's mounts, however it
 // is called and whosever child it has become.
 func (b *box) emptied() (time.Duration, error) {
-	ns, err := os.ReadFile(filepath.Join(b.dir, "ns"))
-	if err != nil {
-		return 0, err
-	}
+	upper := []byte("upperdir=" + b.dir + "/upper")
 	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		found, err := filepath.Glob("/proc/[0-9]*/ns/mnt")
+		found, err := filepath.Glob("/proc/[0-9]*/mountinfo")
 		if err != nil {
 			return 0, err
 		}
 		var still []string
-		for _, link := range found {
-			if target, _ := os.Readlink(link); target == strings.TrimSpace(string(ns)) {
-				words, _ := os.ReadFile(filepath.Join(filepath.Dir(filepath.Dir(link)), "cmdline"))
+		for _, mounts := range found {
+			if text, _ := os.ReadFile(mounts); bytes.Contains(text, upper) {
+				words, _ := os.ReadFile(filepath.Join(filepath.Dir(mounts), "cmdline"))
 				still = append(still, strings.ReplaceAll(string(words), "\x00", " "))
 			}
 		}

@@ -81,15 +81,15 @@ const fully = 200
 // try is one kill: at a fault point, or so long after the start.
 type try struct {
 	*operation
-	at    int // 0: at a moment
-	after time.Duration
+	at    int     // 0: at a moment
+	share float64 // of the time that it takes, from 0 to 1
 }
 
 func (t try) String() string {
 	if t.at > 0 {
 		return fmt.Sprintf("%s, killed at point %d (%s)", t.name, t.at, t.faults[t.at-1])
 	}
-	return fmt.Sprintf("%s, killed after %v of %v", t.name, t.after, t.took)
+	return fmt.Sprintf("%s, killed after %.4f of its time", t.name, t.share)
 }
 
 // kills is a run of TestKill.
@@ -110,7 +110,7 @@ type tally struct {
 	Points  int      `json:"faultPoints"`   // that it has
 	AtPoint int      `json:"killedAtPoint"` // runs
 	Moments int      `json:"killedAtMoment"`
-	Ended   int      `json:"endedBefore"` // of the moments: it was done already
+	Ended   int      `json:"endedBefore"` // runs that were faster than the one before, and done again
 	Old     int      `json:"asBefore"`    // active after the kill
 	New     int      `json:"asAfter"`
 	Seconds float64  `json:"secondsUndisturbed"`
@@ -183,7 +183,7 @@ func draw(random *rand.Rand, all []*operation, n int) []try {
 		if i >= n {
 			o = control[i%len(control)]
 		}
-		tries = append(tries, try{operation: o, after: time.Duration(random.Int64N(int64(o.took)))})
+		tries = append(tries, try{operation: o, share: random.Float64()})
 	}
 	return tries
 }
@@ -312,12 +312,7 @@ func (o *operation) stand(b *box) error {
 // makes of it.
 func (k *kills) try(worker int, t try) error {
 	b := k.box(worker, t.operation)
-	err := b.reset(t.start)
-	var r *ran
-	var v *verdict
-	if err == nil {
-		r, v, err = t.judged(b)
-	}
+	r, v, err := t.judged(b)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	tally := k.tally[t.name]
@@ -328,9 +323,7 @@ func (k *kills) try(worker int, t try) error {
 	}
 	if r != nil {
 		k.left = max(k.left, r.left)
-		if r.status != -1 {
-			tally.Ended++
-		}
+		tally.Ended += r.ended
 	}
 	if v != nil && v.Active == t.active[len(t.active)-1] {
 		tally.New++
@@ -344,16 +337,37 @@ func (k *kills) try(worker int, t try) error {
 	return nil
 }
 
-func (t try) judged(b *box) (*ran, *verdict, error) {
-	words, after := t.words, t.after
+// kill does the operation until it is killed. A machine with more to do takes
+// longer: a run that ended before its moment gives a better measure for another.
+func (t try) kill(b *box) (*ran, error) {
 	if t.at > 0 {
-		words, after = append([]string{fmt.Sprint("PGBUNDLE_KILL_AT=", t.at), faulty}, t.words[1:]...), -1
+		if err := b.reset(t.start); err != nil {
+			return nil, err
+		}
+		return b.run(-1, append([]string{fmt.Sprint("PGBUNDLE_KILL_AT=", t.at), faulty}, t.words[1:]...)...)
 	}
-	r, err := b.run(after, words...)
+	took := t.took
+	for ended := 0; ; ended++ {
+		if err := b.reset(t.start); err != nil {
+			return nil, err
+		}
+		r, err := b.run(time.Duration(t.share*float64(took)), t.words...)
+		if err != nil || r.status != 0 || ended == 20 {
+			if r != nil {
+				r.ended = ended
+			}
+			return r, err
+		}
+		took = r.took
+	}
+}
+
+func (t try) judged(b *box) (*ran, *verdict, error) {
+	r, err := t.kill(b)
 	if err != nil {
 		return r, nil, err
 	}
-	if r.status != -1 && (t.at > 0 || r.status != 0) {
+	if r.status != -1 {
 		return r, nil, fmt.Errorf("it was not killed: exit status %d\n%s", r.status, tail(r.out+r.err))
 	}
 	v, err := b.status()

@@ -22,6 +22,9 @@ type state map[string]string
 // and the version of the program, which here is one with faults.
 var stamp = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ|(?m)^(program|made): .*$`)
 
+// pending is what a receipt says of steps that wait for install --finish.
+var pending = regexp.MustCompile(`(?m)^pending: .*$`)
+
 // compiled is a line on byte code in a list of files. Python's marshal does not
 // write the same bytes each time, for what is interned counts references.
 var compiled = regexp.MustCompile(`(?m)^[0-9a-f]{64}  \S*\.pyc\n`)
@@ -46,6 +49,7 @@ func stateOf(dir string) (state, error) {
 			return err
 		}
 		sys := info.Sys().(*syscall.Stat_t)
+		waits := ""
 		text := fmt.Sprintf("%s %d:%d", info.Mode(), sys.Uid, sys.Gid)
 		switch {
 		case info.Mode()&fs.ModeSymlink != 0:
@@ -63,10 +67,12 @@ func stateOf(dir string) (state, error) {
 			switch filepath.Base(name) {
 			case "receipt.yaml", "history.yaml":
 				data = stamp.ReplaceAll(data, nil)
+				waits = string(pending.Find(data))
+				data = pending.ReplaceAll(data, nil)
 			case "venv.SHA256SUMS":
 				data = compiled.ReplaceAll(data, nil)
 			}
-			text += fmt.Sprintf(" %x", sha256.Sum256(data))
+			text += fmt.Sprintf(" %x", sha256.Sum256(data)) + waits
 		}
 		found[name] = text
 		return nil
@@ -83,6 +89,18 @@ func (s state) below(folder string) state {
 		}
 	}
 	return part
+}
+
+// beforePending is a release but for which steps it says are pending, and for
+// the next of its receipts that install --finish was writing.
+func (s state) beforePending() state {
+	rest := state{}
+	for name, text := range s {
+		if !strings.HasPrefix(filepath.Base(name), ".pgbundle-install-receipt.yaml.") {
+			rest[name], _, _ = strings.Cut(text, "pending: ")
+		}
+	}
+	return rest
 }
 
 // differs says how a state is not the one that is wanted.
@@ -149,7 +167,7 @@ func (s state) vouched(st *verdict, active []string, whole map[string][]state) e
 		}
 		var err error
 		for _, want := range whole[r.Name] {
-			if err = s.below(releases + "/" + r.Name).differs(want); err == nil {
+			if err = s.below(releases + "/" + r.Name).beforePending().differs(want.beforePending()); err == nil {
 				break
 			}
 		}

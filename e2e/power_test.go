@@ -94,11 +94,17 @@ func TestPower(t *testing.T) {
 	p.cuts(t, all[1:3], filepath.Join(p.dir, "nosync/pgbundle"), max(10, n/5), 3*time.Second)
 	s.evidence.Facts["control"] = p.tally
 	s.evidence.Facts["seconds"] = time.Since(began).Seconds()
-	caught := 0
+	caught, broken := 0, 0
 	for _, l := range p.tally {
-		caught += len(l.Bad)
+		for _, bad := range l.Bad {
+			caught++
+			if strings.Contains(bad, "status says") { // what is active is not whole
+				broken++
+			}
+		}
 	}
-	if s.evidence.Facts["controlCaught"] = caught; caught == 0 {
+	s.evidence.Facts["controlCaught"], s.evidence.Facts["controlBroken"] = caught, broken
+	if caught == 0 {
 		t.Error("a program that syncs nothing was not caught: this test proves nothing")
 	}
 }
