@@ -21,7 +21,7 @@ const maxActivations = 200
 // the history is written after it, so that its last entry may be missing.
 type history struct {
 	Version     int          `yaml:"version"`
-	Newest      time.Time    `yaml:"newest"` // time of the newest bundle that was ever installed here
+	Newest      time.Time    `yaml:"newest"`         // time of the newest bundle that was ever installed here
 	Keep        int          `yaml:"keep,omitempty"` // former bundles that stay, as last asked for; 0: DefaultKeep
 	Activations []activation `yaml:"activations"`
 
