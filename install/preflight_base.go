@@ -82,7 +82,7 @@ func Look(n *node.Node, base string) (Place, error) {
 // older says whether a folder looks like what older scripts made.
 func older(folder string) (bool, error) {
 	for _, name := range []string{"rpms", "wheels", "etcd"} {
-		if info, err := os.Stat(filepath.Join(folder, name)); diskFault(err) {
+		if info, err := os.Lstat(filepath.Join(folder, name)); diskFault(err) {
 			return false, err
 		} else if err == nil && info.IsDir() {
 			return true, nil
