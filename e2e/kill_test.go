@@ -346,12 +346,12 @@ func (t try) kill(b *box) (*ran, error) {
 		}
 		return b.run(-1, append([]string{fmt.Sprint("PGBUNDLE_KILL_AT=", t.at), faulty}, t.words[1:]...)...)
 	}
-	took := t.took
+	took, share := t.took, t.share
 	for ended := 0; ; ended++ {
 		if err := b.reset(t.start); err != nil {
 			return nil, err
 		}
-		r, err := b.run(time.Duration(t.share*float64(took)), t.words...)
+		r, err := b.run(time.Duration(share*float64(took)), t.words...)
 		if err != nil || r.status != 0 || ended == 20 {
 			if r != nil {
 				r.ended = ended
@@ -359,6 +359,7 @@ func (t try) kill(b *box) (*ran, error) {
 			return r, err
 		}
 		took = r.took
+		share *= 0.97 // one run is faster than the next by more than the end of it takes
 	}
 }
 
