@@ -26,6 +26,7 @@ type Status struct {
 	Findings []string        `json:"findings"` // what is not as install leaves it
 	Notes    []string        `json:"notes"`    // what is not ours, and stands in the way
 	Pending  []string        `json:"pending"`  // steps that wait for install --finish on the booted node
+	Running  bool            `json:"running"`  // another pgbundle is at work: what is unfinished is its
 	Left     []string        `json:"left"`     // by a run that did not end; no reader takes notice, the next run removes it
 	Verified bool            `json:"verified"` // every file was compared
 	Whole    bool            `json:"whole"`    // nothing was found; without Verified: as far as one sees at once
@@ -39,7 +40,9 @@ type ReleaseStatus struct {
 	Active bool       `json:"active"`
 	Since  *time.Time `json:"since,omitempty"` // when it became active for the last time
 	Fault  string     `json:"fault,omitempty"` // why it is not complete; the next run removes it
-	Drift  []Drift    `json:"drift"`
+	// Unfinished says that a run is at work on it: then Fault is no fault.
+	Unfinished bool    `json:"unfinished,omitempty"`
+	Drift      []Drift `json:"drift"`
 	// Authentic says what the trusted keys say of its manifest now; empty when
 	// nobody asked.
 	Authentic string `json:"authentic,omitempty"`
@@ -54,6 +57,7 @@ type StatusOptions struct {
 
 // Status finds what is installed. It changes nothing and needs no lock.
 func (i *Installation) Status(ctx context.Context, o StatusOptions) (*Status, error) {
+	running, _ := i.busy() // asked again where it matters
 	s, err := i.read()
 	if err != nil {
 		return nil, err
@@ -76,6 +80,7 @@ func (i *Installation) Status(ctx context.Context, o StatusOptions) (*Status, er
 	if st.Left, err = i.leftovers(s); err != nil {
 		return nil, err
 	}
+	i.whose(s, st, running)
 	if r := s.find(s.active); r != nil && r.receipt != nil {
 		st.Pending = append(st.Pending, r.receipt.Pending...)
 	}
@@ -233,6 +238,25 @@ func (i *Installation) trustFindings(ctx context.Context, r *release, st *Status
 		st.found("fapolicyd: %v", err)
 	case unknown != "":
 		st.found("fapolicyd was not told of %s as it is now: install the bundle again", unknown)
+	}
+}
+
+// whose tells what a run that is at work has not finished yet from what one left
+// that did not end. It may have begun, or ended, while the rest was read: running
+// says whether there was one before.
+func (i *Installation) whose(s *installed, st *Status, running bool) {
+	now, err := i.busy()
+	if st.Running = running || now; !st.Running {
+		if err != nil && len(st.Left) > 0 {
+			st.Notes = append(st.Notes, fmt.Sprintf("whether another pgbundle is at work, whose unfinished files these are, was not told: %v", err))
+		}
+		return
+	}
+	st.Left = []string{}
+	for n := range st.Releases {
+		if r := s.find(st.Releases[n].Name); errors.Is(r.fault, errUnfinished) {
+			st.Releases[n].Fault, st.Releases[n].Unfinished = "it is not finished yet", true
+		}
 	}
 }
 

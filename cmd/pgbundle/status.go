@@ -56,6 +56,9 @@ func runStatus(c *cli.Context, h host) error {
 }
 
 func writeStatus(w io.Writer, st *install.Status) {
+	if st.Running {
+		fmt.Fprintln(w, "running  another pgbundle is at work on this node: what is unfinished is its")
+	}
 	if st.Active == "" {
 		fmt.Fprintf(w, "nothing is active below %s\n", st.Base)
 	}
@@ -86,6 +89,9 @@ func writeRelease(w io.Writer, r install.ReleaseStatus) {
 		word = "active"
 	}
 	switch {
+	case r.Unfinished:
+		fmt.Fprintf(w, "%-8s %s: %s\n", "partial", r.Name, r.Fault)
+		return
 	case r.Fault != "":
 		fmt.Fprintf(w, "%-8s %s: %s\n", "broken", r.Name, r.Fault)
 		return
