@@ -24,7 +24,7 @@ type Status struct {
 	Active   string          `json:"active"` // name of the active release; empty: none
 	Releases []ReleaseStatus `json:"releases"`
 	Findings []string        `json:"findings"` // what is not as install leaves it
-	Notes    []string        `json:"notes"`    // what is not ours, and stands in the way
+	Notes    []string        `json:"notes"`    // what is not ours, and stands in the way; what could not be looked at
 	Pending  []string        `json:"pending"`  // steps that wait for install --finish on the booted node
 	Running  bool            `json:"running"`  // another pgbundle is at work: what is unfinished is its
 	Left     []string        `json:"left"`     // by a run that did not end; no reader takes notice, the next run removes it
@@ -158,7 +158,7 @@ func (i *Installation) findings(ctx context.Context, s *installed, st *Status) e
 		st.found("%v", s.historyFault)
 	}
 	if s.real {
-		st.found("%s is a folder of older scripts: pgbundle install keeps it as release %s", i.base, legacyRelease)
+		st.Notes = append(st.Notes, fmt.Sprintf("%s is a folder, and no link to a release: if older scripts made it, pgbundle install keeps it as release %s", i.base, legacyRelease))
 	}
 	active := s.find(s.active)
 	switch {
@@ -234,6 +234,8 @@ func (i *Installation) trustFindings(ctx context.Context, r *release, st *Status
 		paths = append(paths, i.inRelease(r.name, venvFolder, "bin", "ansible-playbook"))
 	}
 	switch unknown, err := policy.Unknown(ctx, i.node, paths...); {
+	case errors.Is(err, fs.ErrPermission):
+		st.Notes = append(st.Notes, fmt.Sprintf("fapolicyd: %v: root is told", err))
 	case err != nil:
 		st.found("fapolicyd: %v", err)
 	case unknown != "":
