@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -142,7 +143,7 @@ func place(c *cli.Context, i *install.Installation) (*install.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := sourceOf(c.String("bundle"))
+	source, err := sourceOf(c)
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +175,12 @@ func rolesOf(word string) ([]manifest.Role, error) {
 
 // sourceOf is the bundle that is meant: the one that is named, or the folder
 // that this program lies in.
-func sourceOf(named string) (string, error) {
-	if named != "" {
+func sourceOf(c *cli.Context) (string, error) {
+	install := func(name string) string { return "pgbundle install --role " + c.String("role") + " --bundle " + name }
+	if named := c.String("bundle"); named != "" {
+		if err := cmp.Or(notBundle(named, install), inRelease(named, install)); err != nil {
+			return "", err
+		}
 		return filepath.Abs(named)
 	}
 	program, err := os.Executable()
@@ -187,10 +192,10 @@ func sourceOf(named string) (string, error) {
 	}
 	folder := filepath.Dir(program)
 	if _, err := os.Lstat(filepath.Join(folder, manifest.ManifestName)); errors.Is(err, fs.ErrNotExist) {
-		return "", &usageError{"no bundle is named, and this program does not lie in one", "pgbundle install --role ROLE --bundle FILE"}
+		return "", &usageError{"no bundle is named, and this program does not lie in one", install("FILE")}
 	}
-	if _, err := os.Lstat(filepath.Join(folder, "receipt.yaml")); err == nil {
-		return "", &usageError{fmt.Sprintf("no bundle is named, and %s is a release that is installed already", folder), "pgbundle install --role ROLE --bundle FILE"}
+	if err := inRelease(folder, install); err != nil {
+		return "", &usageError{fmt.Sprintf("no bundle is named, and %s is a release that is installed already", folder), install("FILE")}
 	}
 	return folder, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -65,6 +66,10 @@ func runVerify(c *cli.Context, h host) error {
 	}
 	trusted, err := trustedOf(c.StringSlice("pubkey"))
 	if err != nil {
+		return err
+	}
+	verify := func(name string) string { return "pgbundle verify " + name }
+	if err := cmp.Or(notBundle(path, verify), inRelease(path, verify)); err != nil {
 		return err
 	}
 	progress, err := newProgress(h, c.Bool("quiet"), c.String("log-format"))
