@@ -205,7 +205,7 @@ func installHint(c *cli.Context, err error) error {
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 		return withHint(err, "run it as root: sudo pgbundle "+c.Command.Name+" …")
 	}
-	return err
+	return trustHint(err)
 }
 
 // installed is the result of install for machines; it is written also when it

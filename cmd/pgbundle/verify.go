@@ -107,9 +107,19 @@ func runVerify(c *cli.Context, h host) error {
 		v.write(h.stdout)
 	}
 	if failure != nil {
-		return fmt.Errorf("verify %s: %w", path, failure)
+		return trustHint(fmt.Errorf("verify %s: %w", path, failure))
 	}
 	return nil
+}
+
+// trustHint adds how a key comes to be trusted to an error that says that none
+// that is has signed a bundle.
+func trustHint(err error) error {
+	if !errors.Is(err, sign.ErrUntrusted) {
+		return err
+	}
+	return withHint(err, "ask who made the bundle, by another way than it came, for the id of his key: one that you trust goes as a .pub file into "+
+		trustedKeys+", or is named by --pubkey; who holds a trusted key signs with pgbundle sign")
 }
 
 // prove resolves again from the opened bundle, whose bytes are proven. What its

@@ -55,8 +55,8 @@ func TestSignVerify(t *testing.T) {
 		class     error
 		want      string
 	}{
-		{"no key", nil, string(message), signature, manifest.ErrSignature, "which is not a trusted key"},
-		{"a stranger", []PublicKey{other.Public()}, string(message), signature, manifest.ErrSignature, "signed by key " + ours.ID() + ", which is not a trusted key"},
+		{"no key", nil, string(message), signature, ErrUntrusted, "which is not a trusted key: none is trusted here"},
+		{"a stranger", []PublicKey{other.Public(), other.Public()}, string(message), signature, ErrUntrusted, "signed by key " + ours.ID() + ", which is not a trusted key: trusted here: " + other.ID()},
 		{"another message", []PublicKey{ours.Public()}, "version: 2\n", signature, manifest.ErrSignature, "is not its signature over these bytes"},
 		{"another trusted comment", []PublicKey{ours.Public()}, string(message), with(2, "trusted comment: pgbundle 000000000000"), manifest.ErrSignature, "is not its signature"},
 		{"no trusted comment", []PublicKey{ours.Public()}, string(message), []byte(strings.Join(lines[:2], "\n")), manifest.ErrDamaged, "2 lines instead of four"},
@@ -65,7 +65,7 @@ func TestSignVerify(t *testing.T) {
 		{"nothing", []PublicKey{ours.Public()}, string(message), nil, manifest.ErrDamaged, "1 lines"},
 		{"much", []PublicKey{ours.Public()}, string(message), make([]byte, MaxSignature+1), manifest.ErrDamaged, "at most 10240"},
 	} {
-		if _, _, err := Verify(c.keys, []byte(c.message), c.signature); !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := Verify(c.keys, []byte(c.message), c.signature); errors.Is(err, ErrUntrusted) != (c.class == ErrUntrusted) || !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
