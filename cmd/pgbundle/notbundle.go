@@ -2,15 +2,19 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"pgbundle/bundle"
+	"pgbundle/install"
 	"pgbundle/manifest"
 )
 
@@ -34,9 +38,18 @@ func notBundle(path string, words func(string) string) error {
 	return &usageError{path + " is " + what, words(instead)}
 }
 
-// inRelease refuses a release that is installed in a bundle's place.
+// inRelease refuses a release that is installed in a bundle's place: it has a
+// receipt that names it. Any other receipt.yaml is a file that is not in order.
 func inRelease(path string, words func(string) string) error {
-	if !has(path, "receipt.yaml") || !has(path, manifest.ManifestName) {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil // told where it is opened
+	}
+	text, err := beginning(filepath.Join(real, "receipt.yaml"), 1<<20)
+	if err != nil {
+		return nil
+	}
+	if r, err := install.ParseReceipt(text); err != nil || r.Release != filepath.Base(real) {
 		return nil
 	}
 	return &usageError{path + " is a release that is installed here, and no bundle: pgbundle status --verify compares it", words("FILE")}
@@ -128,19 +141,17 @@ func notArchive(path string) (what, instead string) {
 	return "", ""
 }
 
-// beginning is the first bytes of a file.
-func beginning(path string, n int) ([]byte, error) {
-	f, err := os.Open(path)
+// beginning is the first bytes of a file. A pipe is not waited for.
+func beginning(path string, n int64) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, fs.ErrInvalid)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data := make([]byte, n)
-	got, err := io.ReadFull(f, data)
-	if err == io.ErrUnexpectedEOF || err == io.EOF {
-		err = nil
-	}
-	return data[:got], err
+	return io.ReadAll(io.LimitReader(f, n))
 }
 
 // isText says whether bytes, the last of which may be cut, are text.
