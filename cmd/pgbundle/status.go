@@ -38,7 +38,7 @@ func runStatus(c *cli.Context, h host) error {
 	defer closeProgress(progress)
 	trusted, err := trustedOf(c.StringSlice("pubkey"))
 	if err != nil {
-		return err
+		return installHint(c, err)
 	}
 	st, err := i.Status(c.Context, install.StatusOptions{Verify: c.Bool("verify"), Keys: trusted})
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -160,6 +162,20 @@ func TestTrustedKeys(t *testing.T) {
 	}
 	if _, err := TrustedKeys(fstest.MapFS{"a.pub": {Data: []byte("x")}}); !errors.Is(err, manifest.ErrUsage) {
 		t.Errorf("a file that is no key: %v", err)
+	}
+	if _, err := TrustedKeys(fstest.MapFS{"a.pub": {Data: make([]byte, 1<<20)}}); !errors.Is(err, manifest.ErrUsage) || !strings.Contains(err.Error(), "more than 4096 bytes") {
+		t.Errorf("a file that is too long: %v", err)
+	}
+	// What cannot be read is no folder without keys.
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := TrustedKeys(os.DirFS(file)); err == nil {
+		t.Errorf("a file in the folder's place: %v", keys)
+	}
+	if keys, err := TrustedKeys(os.DirFS(file + "-not-there")); err != nil || len(keys) != 0 {
+		t.Errorf("no folder: %v, %v", keys, err)
 	}
 }
 
