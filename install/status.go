@@ -51,7 +51,7 @@ type ReleaseStatus struct {
 // StatusOptions say how much to look at.
 type StatusOptions struct {
 	Verify bool             // compare every file of every release
-	Keys   []sign.PublicKey // whose signature makes a manifest authentic
+	Keys   []sign.PublicKey // whose signature makes a manifest authentic, beside an image's own
 	Jobs   int
 }
 
@@ -63,6 +63,11 @@ func (i *Installation) Status(ctx context.Context, o StatusOptions) (*Status, er
 		return nil, err
 	}
 	st := &Status{Base: i.base, Active: s.active, Releases: []ReleaseStatus{}, Notes: []string{}, Pending: []string{}, Left: []string{}, Verified: o.Verify}
+	own, err := i.ownKeys()
+	if err != nil {
+		return nil, err
+	}
+	o.Keys = slices.Concat(o.Keys, own)
 	if o.Verify {
 		i.progress.Stage("compare", 0)
 	}

@@ -34,7 +34,9 @@ its collections. What is here already is not placed again. Whatever goes wrong b
 the switch leaves the node as it was.
 
 Without --bundle the folder that pgbundle itself lies in is installed. Trusted keys
-are those of --pubkey and the files in ` + trustedKeys + `.
+are those of --pubkey and the files in ` + trustedKeys + `. Where an
+image has such files of its own, one of those keys has to have signed the bundle too:
+the booted node would refuse it otherwise.
 
 Examples:
    ./pgbundle install --role target

@@ -15,13 +15,13 @@ import (
 
 	"pgbundle/bundle"
 	"pgbundle/bundle/build"
+	"pgbundle/install"
 	"pgbundle/manifest"
 	"pgbundle/manifest/sign"
 )
 
-// trustedKeys is where a site keeps the keys that it trusts; no install
-// writes there.
-const trustedKeys = "/etc/pgbundle/trusted-keys.d"
+// trustedKeys is where a site keeps the keys that it trusts.
+const trustedKeys = install.TrustedKeys
 
 func verifyCommand(h host) *cli.Command {
 	return &cli.Command{

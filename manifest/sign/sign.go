@@ -119,12 +119,17 @@ func Trusted(keys []PublicKey) string {
 	if len(keys) == 0 {
 		return "none is trusted here"
 	}
+	return "trusted here: " + IDs(keys)
+}
+
+// IDs lists the ids of keys, each once.
+func IDs(keys []PublicKey) string {
 	var ids []string
 	for _, k := range keys {
 		ids = append(ids, k.ID())
 	}
 	slices.Sort(ids)
-	return "trusted here: " + strings.Join(slices.Compact(ids), ", ")
+	return strings.Join(slices.Compact(ids), ", ")
 }
 
 func keyID(id uint64) string { return fmt.Sprintf("%016X", id) }
