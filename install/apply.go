@@ -42,6 +42,9 @@ type Result struct {
 // authentic, ErrDamaged when it is not whole, ErrUnsolvable when the node does
 // not fit or its dnf finds no solution.
 func (i *Installation) Install(ctx context.Context, o Options) (res *Result, err error) {
+	if o.Keys, err = i.acceptable(o.Keys); err != nil {
+		return nil, err
+	}
 	b, report, err := bundle.OpenTrusted(o.Bundle, o.Keys)
 	if err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ func (r *release) trusted(raw []byte, keys []sign.PublicKey) error {
 	}
 	signature, err := readSmall(filepath.Join(r.dir, manifest.SignatureName), sign.MaxSignature)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = errors.New("it is not signed")
+		err = manifest.Classify(sign.ErrUntrusted, fmt.Errorf("it is not signed: %s", sign.Trusted(keys)))
 	}
 	if err == nil {
 		_, _, err = sign.Verify(keys, raw, signature)
@@ -75,7 +75,7 @@ func (r *release) trusted(raw []byte, keys []sign.PublicKey) error {
 	if err == nil {
 		return nil
 	}
-	return manifest.Classify(manifest.ErrSignature, fmt.Errorf("finish release %s: %w, and %d keys are trusted here: install its signed bundle", r.name, err, len(keys)))
+	return manifest.Classify(manifest.ErrSignature, fmt.Errorf("finish release %s: %w: install a bundle that one of them signed", r.name, err))
 }
 
 // finish does the pending steps in a release that is in its place already, once

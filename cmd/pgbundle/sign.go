@@ -156,6 +156,9 @@ func whole(ctx context.Context, path string) error {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
 		return &usageError{path + " is a link: signing would put a file in its place", "pgbundle sign the file that it leads to"}
 	}
+	if err := notBundle(path, func(name string) string { return "pgbundle sign --key KEY " + name }); err != nil {
+		return err
+	}
 	report, err := bundle.Verify(ctx, path, bundle.VerifyOptions{Jobs: runtime.NumCPU()})
 	if err == nil {
 		err = report.Damage()
