@@ -68,7 +68,7 @@ def address(site, seen):
                    "choose a free address of the nodes' own network")
     router = site["variables"]["keepalived_virtual_router_id"]
     if not re.fullmatch(r"\d+", str(router)) or not 1 <= int(router) <= 255:
-        yield f"keepalived_virtual_router_id is {router}: takes 1 to 255"
+        yield f"keepalived_virtual_router_id is {router}: it takes 1 to 255"
 
 
 def wire(site, seen):

@@ -59,8 +59,13 @@ def chrony():
     if not program:
         return None
     asked = subprocess.run([program, "-c", "tracking"], capture_output=True, text=True, check=False)
-    row = next(csv.reader([asked.stdout.strip()]), [])
-    if asked.returncode != 0 or len(row) < 14:
+    return tracking(asked.stdout) if asked.returncode == 0 else None
+
+
+def tracking(text):
+    """What a line of chronyc -c tracking says; None when it is none."""
+    row = next(csv.reader([text.strip()]), [])
+    if len(row) < 14:
         return None
     return {"synchronised": row[13] != "Not synchronised", "offset": abs(float(row[4]))}
 
