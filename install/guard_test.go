@@ -58,6 +58,62 @@ func TestUninstallOfAnotherBase(t *testing.T) {
 	}
 }
 
+// A node has one repository file and one link to the program, and so one base:
+// a second one takes neither.
+func TestOneBase(t *testing.T) {
+	s, b, two := newSite(t), pack(t, content("one"), nil), pack(t, content("two"), nil)
+	at := func(base string) *Installation {
+		n, err := node.Open(s.root, nil)
+		must(t, err)
+		i, err := New(Config{Node: n, Base: base, Now: time.Now})
+		must(t, err)
+		return i
+	}
+	install := func(base string, b made) error {
+		_, err := at(base).Install(t.Context(), Options{Bundle: b.path, Roles: target})
+		return err
+	}
+	must(t, install("/srv/pg", b))
+	must(t, install("/srv/pg", two))
+	before := s.listing(t)
+	refused := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, manifest.ErrUnsolvable) || !strings.Contains(err.Error(), "pgbundle uninstall --base-dir /srv/pg") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if after := s.listing(t); !slices.Equal(before, after) {
+			t.Errorf("%s: changed:\n%v\n%v", what, before, after)
+		}
+	}
+	refused("install", install(DefaultBase, b))
+	_, err := at(DefaultBase).Install(t.Context(), Options{Bundle: b.path, Roles: target, DryRun: true})
+	refused("dry run", err)
+
+	// By the repository file alone, and by the link alone.
+	link := s.path(programLinks[0])
+	must(t, os.Remove(link))
+	before = s.listing(t)
+	refused("without the link", install(DefaultBase, b))
+	must(t, os.Symlink("/srv/pg/pgbundle", link))
+	must(t, os.Remove(s.path(repositoryFile)))
+	before = s.listing(t)
+	refused("without the repository file", install(DefaultBase, b))
+	_, err = at(DefaultBase).Rollback(t.Context(), "")
+	refused("rollback", err)
+	if at(DefaultBase).elsewhere() != "/srv/pg" || at("/srv/pg").elsewhere() != "" {
+		t.Error("which base is whose?")
+	}
+
+	// The same base by another way is no other, and one that is gone is none.
+	must(t, install("/srv/pg", two))
+	must(t, os.Symlink("srv", s.path("/data")))
+	must(t, install("/data/pg", two))
+	must(t, install("/srv/pg", two))
+	_, err = at("/srv/pg").Uninstall(t.Context(), false)
+	must(t, err)
+	must(t, install(DefaultBase, b))
+}
+
 // A release of an image is finished only where its signature is trusted.
 func TestTrustedToFinish(t *testing.T) {
 	key, err := sign.GenerateKey(bytes.NewReader(bytes.Repeat([]byte{7}, 256)))

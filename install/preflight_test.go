@@ -184,6 +184,7 @@ func TestPreflight(t *testing.T) {
 		"a link elsewhere": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) {
 			w.There.Kind, w.There.Target = PlaceElsewhere, "/data"
 		}, "error base: /opt/patroni-airgap is a link to /data, which is no release of pgbundle"},
+		"another base": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) { w.Other = "/srv/pg" }, "error base: there is an installation below /srv/pg already, and a node has one: its repository file and the link to its program would be taken from it | install there, without --base-dir; or take that away first: pgbundle uninstall --base-dir /srv/pg"},
 		"ours": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) {
 			w.There.Kind, w.There.Target = PlaceRelease, "patroni-airgap.d/x"
 		}, ""},
