@@ -129,10 +129,10 @@ func TestTrustedToFinish(t *testing.T) {
 		state, err := s.open(t).read()
 		must(t, err)
 		r := state.find(state.active)
-		if err := r.trusted(b.raw, nil); err != nil {
-			t.Errorf("without a key: %v", err)
+		if by, err := r.trusted(b.raw, nil); by != "" || err != nil {
+			t.Errorf("without a key: %q, %v", by, err)
 		}
-		if err := r.trusted(b.raw, keys); signed != (err == nil) || !signed && !errors.Is(err, manifest.ErrSignature) {
+		if by, err := r.trusted(b.raw, keys); signed != (err == nil) || signed != (by == key.ID()) || !signed && !errors.Is(err, manifest.ErrSignature) {
 			t.Errorf("signed %v: %v", signed, err)
 		}
 	}
