@@ -3,6 +3,7 @@ package install
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -350,5 +351,20 @@ func TestWishReckonsWithWhatIsHere(t *testing.T) {
 	all, _ := Needs(openBundle(t, b).Manifest(), both)
 	if more := need(both); more >= all {
 		t.Errorf("need %d for a role that is added, %d without what is here", more, all)
+	}
+}
+
+// An image that cannot be locked is not written to without the lock; there
+// preflight does not ask who it is that installs.
+func TestAnImageThatCannotBeLocked(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root can open any folder")
+	}
+	s, b := newSite(t), pack(t, content("one"), nil)
+	i := s.open(t)
+	must(t, os.Chmod(s.root, 0o311)) // to be entered, and not to be opened
+	defer os.Chmod(s.root, 0o755)
+	if _, err := i.Install(t.Context(), Options{Bundle: b.path, Roles: target}); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "lock ") {
+		t.Errorf("%v", err)
 	}
 }
