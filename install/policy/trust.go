@@ -133,7 +133,7 @@ func store(host string, list []entry) error {
 	if len(list) == 0 {
 		return node.Remove(host)
 	}
-	if err := os.MkdirAll(filepath.Dir(host), 0o755); err != nil {
+	if err := node.MakeFolders(filepath.Dir(host)); err != nil {
 		return fmt.Errorf("write fapolicyd's list: %w", err)
 	}
 	return node.WriteFile(host, format(list), 0o644)
