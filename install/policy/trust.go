@@ -72,9 +72,8 @@ func format(list []entry) []byte {
 type change int
 
 const (
-	keep   change = iota // known ones stay, new ones come, all others go
-	renew                // these are made anew, all others stay
-	forget               // these go, all others stay
+	keep  change = iota // known ones stay, new ones come, all others go
+	renew               // these are made anew, all others stay
 )
 
 // applyTrust changes our list and makes fapolicyd read it.
@@ -150,9 +149,6 @@ func merge(ctx context.Context, m Machine, before []entry, releases []string, wh
 		if i >= 0 && what == keep {
 			known[releases[i]] = true
 		}
-	}
-	if what == forget {
-		return after, nil, nil
 	}
 	for _, dir := range releases {
 		if known[dir] {
