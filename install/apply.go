@@ -162,7 +162,12 @@ func (i *Installation) install(ctx context.Context, b *bundle.Bundle, s *install
 		res.Placed = true
 	}
 	i.named(res, s, whole.name)
-	if err := i.vouch(whole, res.Authenticated, res.By, b.Signature()); err != nil {
+	if res.Authenticated {
+		if err := whole.keepSignature(b.Signature()); err != nil {
+			return err
+		}
+	}
+	if err := i.vouch(whole, res.Authenticated, res.By); err != nil {
 		return err
 	}
 	res.Pending = whole.receipt.Pending

@@ -75,13 +75,13 @@ func (i *Installation) lockable() (string, error) {
 }
 
 // tryLock is lock for a run that may be refused anyway: of one that is not root
-// and so cannot lock, preflight says what it needs.
+// and so cannot lock a booted node, preflight says what it needs.
 func (i *Installation) tryLock() (unlock func(), busy bool, err error) {
 	unlock, err = i.lock()
 	switch {
 	case errors.Is(err, node.ErrBusy):
 		return unlock, true, nil
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) && i.node.Booted() && os.Geteuid() != 0:
 		return unlock, false, nil
 	}
 	return unlock, false, err

@@ -217,7 +217,7 @@ func (i *Installation) programFindings(st *Status) error {
 		switch {
 		case err == nil && target == want:
 		case err == nil && i.baseOf(target) != "":
-			st.found("%s goes to %s, not to %s: install the bundle again", link, target, want)
+			st.found("%s goes to %s, not to %s: a node has one base: pgbundle uninstall --base-dir takes one of the two away", link, target, want)
 		case !errors.Is(err, fs.ErrNotExist):
 			st.Notes = append(st.Notes, fmt.Sprintf("%s is not ours: the program installed here is %s", link, want))
 		case n == 0:

@@ -73,8 +73,10 @@ func openNode(c *cli.Context, h host) (*install.Installation, build.Progress, er
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.String("root") == "" {
-		return nil, nil, &usageError{"--root is empty: is a variable not set?", "pgbundle " + c.Command.Name + " --root DIR"}
+	for _, flag := range []string{"root", "base-dir", "bundle", "role", "to"} {
+		if c.IsSet(flag) && c.String(flag) == "" {
+			return nil, nil, &usageError{"--" + flag + " is empty: is a variable not set?", "pgbundle " + c.Command.Name + " --help"}
+		}
 	}
 	n, err := node.Open(c.String("root"), nil)
 	if err != nil {
