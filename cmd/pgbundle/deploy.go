@@ -25,8 +25,7 @@ import (
 
 const runText = `Options for ansible-playbook that are not listed here go behind --, unchanged.
 Passwords are asked for here and handed to Ansible in files that nobody else can
-read, and that are gone once it has read them. The log of a run, which only you can
-read, lies in .pgbundle/log of the site, for root in ` + install.LogFolder + `.`
+read, and that are gone once it has read them. Only you can read the log of a run.`
 
 func deployCommand(h host) *cli.Command {
 	return &cli.Command{
@@ -78,6 +77,7 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "ask-pass", Aliases: []string{"k"}, Usage: "ask for the password for ssh (needs sshpass)"},
 		&cli.StringFlag{Name: "connection-password-file", Aliases: []string{"conn-pass-file"}, Usage: "take the password for ssh from `FILE`"},
 		&cli.StringFlag{Name: "private-key", Aliases: []string{"key-file"}, Usage: "log in with the key in `FILE`"},
+		&cli.StringFlag{Name: "log-dir", EnvVars: []string{"PGBUNDLE_LOG_DIR"}, Usage: "write the log into `DIR` (default: .pgbundle/log of the site, for root " + install.LogFolder + ")"},
 		&cli.IntFlag{Name: "forks", Aliases: []string{"f"}, Usage: "work on `N` hosts at once (default: as ansible.cfg says)"},
 	}
 }
@@ -105,9 +105,9 @@ func runOptions(c *cli.Context, h host, op deploy.Operation, observer deploy.Obs
 	if err != nil {
 		return deploy.RunOptions{}, fmt.Errorf("find the site directory: %w", err)
 	}
-	logs := deploy.SiteLogs(site)
-	if os.Geteuid() == 0 {
-		logs = install.LogFolder
+	logs, err := logFolder(c, site)
+	if err != nil {
+		return deploy.RunOptions{}, err
 	}
 	return deploy.RunOptions{
 		Operation: op, Site: site, Base: plainBase(c.String("base-dir")), Offline: c.Bool("offline"),
@@ -121,6 +121,17 @@ func runOptions(c *cli.Context, h host, op deploy.Operation, observer deploy.Obs
 		Environ: os.Environ(), LogFolder: logs, TempFolders: []string{"/dev/shm", os.TempDir()},
 		Program: programVersion(), Now: time.Now, Observer: observer, Kill: secondSignal(c.Context),
 	}, nil
+}
+
+// logFolder is where the log of a run goes.
+func logFolder(c *cli.Context, site string) (string, error) {
+	switch dir := c.String("log-dir"); {
+	case dir != "":
+		return filepath.Abs(dir)
+	case os.Geteuid() == 0:
+		return install.LogFolder, nil
+	}
+	return deploy.SiteLogs(site), nil
 }
 
 // askPassword asks on the terminal.
@@ -217,6 +228,9 @@ func writeRan(w io.Writer, res *deploy.Result, err error) error {
 func writeRun(w io.Writer, res *deploy.Result, failure error) {
 	if res.Listed != "" {
 		fmt.Fprint(w, res.Listed)
+		return
+	}
+	if len(res.Hosts) == 0 && failure != nil {
 		return
 	}
 	changed := 0

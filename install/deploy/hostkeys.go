@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -27,7 +28,8 @@ const (
 type sshHost struct {
 	name, address, port string
 	alias               string   // name in known_hosts when it is not the address
-	files               []string // known_hosts, those of the user first
+	files               []string // known_hosts that are there
+	into                string   // the user's known_hosts, there or not
 	note                string   // why its key is not looked at; empty: it is
 	known               bool
 	keys                []hostKey
@@ -161,12 +163,12 @@ func (p *preparation) lookAt(ctx context.Context, h *sshHost) {
 		}
 	}
 	out, err = p.tool(ctx, maxScan, "ssh-keyscan", "-T", scanSeconds, "-p", h.port, "--", h.address)
-	h.keys = parseScan(out, h.lookupName())
-	if len(h.keys) == 0 {
-		h.silent = "it shows no ssh key"
-		if err != nil {
-			h.silent = err.Error()
-		}
+	if h.keys = parseScan(out, h.lookupName()); len(h.keys) > 0 {
+		return
+	}
+	h.silent = "no ssh key is shown there"
+	if failed, ok := errors.AsType[*toolError](err); ok && failed.text != "" {
+		h.silent = failed.text
 	}
 }
 
@@ -187,6 +189,9 @@ func (h *sshHost) read(answer []byte, home string) {
 			for _, file := range splitWords(value) {
 				if rest, ok := strings.CutPrefix(file, "~/"); ok {
 					file = filepath.Join(home, rest)
+				}
+				if h.into == "" && key == "userknownhostsfile" {
+					h.into = file
 				}
 				if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
 					h.files = append(h.files, file)
@@ -249,7 +254,7 @@ func (p *preparation) judgeKeys(list []*sshHost) {
 		case h.silent != "":
 			silent = append(silent, fmt.Sprintf("%s (%s port %s): %s", h.name, h.address, h.port, h.silent))
 		default:
-			unknown++
+			unknown, into = unknown+1, cmp.Or(into, h.into)
 			for _, key := range h.keys {
 				lines = append(lines, fmt.Sprintf("  %s  %s  %s  %s", h.name, h.address, key.kind, key.fingerprint))
 				file = append(file, key.line)
@@ -260,20 +265,16 @@ func (p *preparation) judgeKeys(list []*sshHost) {
 		p.o.Observer.Note("host keys of " + strings.Join(notes[note], ", ") + " are not looked at: " + note)
 	}
 	if len(silent) > 0 {
-		p.unfit("ssh", "look whether they are up and reachable from here", "%s not answer:\n  %s", doNot(len(silent)), strings.Join(silent, "\n  "))
+		p.unfit("ssh", "look whether they are up and reachable from here", "no answer from %s:\n  %s", count(len(silent), "host"), strings.Join(silent, "\n  "))
 	}
 	if unknown == 0 {
 		return
 	}
-	into = filepath.Join(lookup(p.o.Environ, "HOME"), ".ssh")
+	into = cmp.Or(into, filepath.Join(lookup(p.o.Environ, "HOME"), ".ssh", "known_hosts"))
 	way := "accept them with ssh-keyscan once they are compared"
 	if path, err := p.keep("hostkeys", strings.Join(file, "\n")+"\n"); err == nil {
 		way = "compare them with what the hosts' consoles say (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), then accept them:\n" +
-			"  mkdir -p -m 700 " + quoted(into) + " && cat " + quoted(path) + " >> " + quoted(filepath.Join(into, "known_hosts"))
+			"    mkdir -p -m 700 " + quoted(filepath.Dir(into)) + " && cat " + quoted(path) + " >> " + quoted(into)
 	}
-	p.unfit("host keys", way, "ssh does not know %s yet:\n%s\n", count(unknown, "host"), strings.Join(lines, "\n"))
-}
-
-func doNot(n int) string {
-	return map[bool]string{true: "1 host does", false: fmt.Sprintf("%d hosts do", n)}[n == 1]
+	p.unfit("host keys", way, "ssh does not know %s yet:\n%s", count(unknown, "host"), strings.Join(lines, "\n"))
 }

@@ -59,9 +59,18 @@ func said(log *os.File, from int64) string {
 func complaint(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for at := len(lines) - 1; at >= 0; at-- {
-		if strings.HasPrefix(lines[at], "ERROR!") || strings.Contains(lines[at], ": error: ") {
+		switch {
+		case strings.HasPrefix(lines[at], "ERROR!"):
 			return cleaned(strings.Join(lines[at:], "\n"), maxMessage)
+		case usageMark(lines[at]): // what follows is all of its help
+			return cleaned(lines[at], maxMessage)
 		}
 	}
 	return cleaned(strings.Join(lines[max(0, len(lines)-10):], "\n"), maxMessage)
+}
+
+// usageMark says whether a line is one by which argparse refuses a command line.
+func usageMark(line string) bool {
+	program, _, ok := strings.Cut(line, ": error: ")
+	return ok && strings.HasPrefix(program, "ansible")
 }

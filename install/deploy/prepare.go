@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,7 +94,7 @@ func (p *preparation) lookAtHosts(ctx context.Context) error {
 	}
 	if err != nil {
 		p.folder.checkVault(nil, &p.refusals)
-		p.unfit("inventory", "", "%v", err)
+		p.unfit("inventory", hintFor(Host{Message: err.Error()}, "ssh"), "%v", err)
 		return nil
 	}
 	p.folder.checkVault(p.inventory.groups, &p.refusals)
@@ -194,10 +193,7 @@ func (p *preparation) tool(ctx context.Context, limit int, program string, args 
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if text := complaint(stderr.kept.String()); text != "" {
-			err = fmt.Errorf("%w: %s", err, text)
-		}
-		return stdout.kept.Bytes(), err
+		return stdout.kept.Bytes(), &toolError{err, complaint(stderr.kept.String())}
 	}
 	if stdout.more {
 		return nil, fmt.Errorf("it said more than %d bytes", limit)
@@ -205,56 +201,18 @@ func (p *preparation) tool(ctx context.Context, limit int, program string, args 
 	return stdout.kept.Bytes(), nil
 }
 
-// checkSecrets refuses placeholders, and secrets that a deploy needs and the
-// site does not set. Their values are told to nobody.
-func (p *preparation) checkSecrets() {
-	var missing, placeholders []string
-	for _, name := range secretNames {
-		for host := range p.inventory.hosts {
-			text, ok := p.inventory.text(host, name)
-			if ok && (strings.HasPrefix(text, "ChangeMe") || strings.HasPrefix(text, "ChgMe")) && !slices.Contains(placeholders, name) {
-				placeholders = append(placeholders, name)
-			}
-			if !p.inventory.has(host, name) && !slices.Contains(missing, name) {
-				missing = append(missing, name)
-			}
-		}
-	}
-	if p.o.Operation.deploys && len(placeholders) > 0 {
-		p.unfit("secrets", "put passwords of your own into group_vars/all/vault.yml", "placeholders: %s", strings.Join(placeholders, ", "))
-	}
-	if p.o.Operation.deploys && len(missing) > 0 {
-		p.unfit("secrets", "group_vars/vault.yml.example lists them all; they belong into group_vars/all/vault.yml", "not set: %s", strings.Join(missing, ", "))
-	}
+// toolError is the failure of a program with what it complained of.
+type toolError struct {
+	error
+	text string
 }
 
-// checkOffline takes a site that says offline_mode at its word, and refuses
-// versions that the bundle does not have.
-func (p *preparation) checkOffline() {
-	all := p.inventory.names()
-	if yes, _ := truth(p.inventory.common(all, "offline_mode")); yes && !p.o.Offline && p.o.Operation.deploys {
-		p.o.Observer.Note("offline_mode is true in the site: everything comes out of the bundle, as with --offline")
-		p.o.Offline = true
-		p.release.readBundle(p.o, "pgbundle install --role control"+baseFlag(p.release.base), &p.refusals)
+func (e *toolError) Unwrap() error { return e.error }
+func (e *toolError) Error() string {
+	if e.text == "" {
+		return e.error.Error()
 	}
-	if !p.o.Offline || p.release.manifest == nil {
-		return
-	}
-	defaults := p.release.defaults()
-	has := p.release.versions()
-	for _, name := range slices.Sorted(maps.Keys(has)) {
-		for _, host := range all {
-			want, ok := p.inventory.text(host, name)
-			if !ok && !p.inventory.has(host, name) {
-				want, ok = defaults[name], defaults[name] != ""
-			}
-			if ok && want != has[name] {
-				p.unfit("version", "set "+name+" in group_vars/all/main.yml to it, or install a bundle built with the other",
-					"%s is %s in the site, and the bundle %s has %s", name, want, p.release.id, has[name])
-				break
-			}
-		}
-	}
+	return e.error.Error() + ": " + e.text
 }
 
 // userOf is the user that Ansible logs in as; empty: ssh's own choice.

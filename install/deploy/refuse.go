@@ -19,7 +19,10 @@ func (r *refusals) any() bool { return len(r.lines) > 0 }
 
 func (r *refusals) add(check, hint, format string, args ...any) {
 	line := check + ": " + fmt.Sprintf(format, args...)
-	if hint != "" {
+	switch {
+	case hint != "" && strings.Contains(line, "\n"):
+		line += "\n  " + hint
+	case hint != "":
 		line += ": " + hint
 	}
 	r.lines = append(r.lines, line)

@@ -126,7 +126,7 @@ func (r *Run) Start(ctx context.Context) (*Result, error) {
 	if !o.Operation.unlogged {
 		res.Log = r.log.Name()
 	}
-	if o.lists() {
+	if o.lists() && err == nil {
 		res.Listed = r.spoken()
 	}
 	return res, r.judge(ctx, err, t)
@@ -193,7 +193,12 @@ func (r *Run) judge(ctx context.Context, err error, t *tally) error {
 	case status == 0:
 		return nil
 	case len(t.failures) == 0:
-		return fmt.Errorf("%s: ansible-playbook: exit status %d:\n%s", name, status, complaint(r.spoken()))
+		text := complaint(r.spoken())
+		err = fmt.Errorf("%s: ansible-playbook: exit status %d:\n%s", name, status, text)
+		if usageMark(text) {
+			return manifest.Classify(manifest.ErrUsage, err)
+		}
+		return err
 	}
 	failed := map[string]bool{}
 	preflight := true

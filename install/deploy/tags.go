@@ -23,6 +23,9 @@ func checkTags(o *RunOptions, base string, r *refusals) {
 		return
 	}
 	known := knownTags(filepath.Join(base, "playbook"), o.Site)
+	if len(known) == 0 {
+		return
+	}
 	for _, list := range asked {
 		for _, tag := range strings.Split(list, ",") {
 			tag = strings.TrimSpace(tag)
