@@ -39,6 +39,7 @@ from there.
 		Commands: []*cli.Command{
 			buildCommand(h), lockCommand(h), resolveCommand(h), verifyCommand(h), inspectCommand(h), factsCommand(h),
 			signCommand(h), keygenCommand(h), installCommand(h), statusCommand(h), rollbackCommand(h), uninstallCommand(h),
+			initCommand(h),
 			completionCommand(h), docsCommand(h),
 		},
 		Writer: h.stdout, ErrWriter: h.stderr, Reader: h.stdin,
