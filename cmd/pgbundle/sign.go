@@ -203,13 +203,7 @@ func password(c *cli.Context, h host, prompt string) (string, error) {
 		line, _, _ := strings.Cut(string(data), "\n")
 		return strings.TrimSuffix(line, "\r"), nil
 	}
-	in, ok := h.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return "", &usageError{"no terminal to ask for the password on", "--password-file FILE"}
-	}
-	fmt.Fprintf(h.stderr, "%s: ", prompt)
-	defer fmt.Fprintln(h.stderr)
-	return readPassword(c.Context, int(in.Fd()))
+	return askSecret(c, h, prompt)
 }
 
 // readPassword reads a line from a terminal without showing it, until the

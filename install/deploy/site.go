@@ -38,6 +38,7 @@ const (
 	defaultRouterID  = "51"
 	defaultPostgres  = "16"
 	defaultEtcd      = "3.5.16"
+	defaultPython    = "python3.9"
 	defaultUser      = "root"
 )
 
@@ -66,8 +67,6 @@ type SiteRelease struct {
 	Etcd     string // "3.5.16"
 	Python   string // of the nodes: "python3.9"
 }
-
-func (r SiteRelease) etcd() string { return cmp.Or(r.Etcd, defaultEtcd) }
 
 // SiteReleaseOf reads from a manifest what a site has to say the same as the
 // bundle. It fits the nodes only with these versions.
@@ -117,7 +116,7 @@ type Site struct {
 	Allow            []netip.Prefix
 	Profile          string
 	Postgres, Etcd   string
-	Python           string // of the nodes, where a release says it; else ""
+	Python           string // of the nodes, where the release's is not the default; else ""
 	Synchronous      bool
 	Timezone         string
 	Base             string

@@ -201,6 +201,9 @@ func TestSiteKeepsDefaults(t *testing.T) {
 			t.Errorf("%s (-default +site):\n%s", name, diff)
 		}
 	}
+	if defaults["patroni_python"] != defaultPython {
+		t.Errorf("patroni_python is %v, not %s", defaults["patroni_python"], defaultPython)
+	}
 	profiles := slices.Sorted(maps.Keys(defaults["postgresql_tuning_profiles"].(map[string]any)))
 	if ours := slices.Sorted(slices.Values(siteProfiles)); !slices.Equal(ours, profiles) {
 		t.Errorf("profiles %v, the playbook has %v", ours, profiles)

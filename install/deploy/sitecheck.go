@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"path"
@@ -74,7 +75,10 @@ func (a SiteAnswers) Site(r SiteRelease) (*Site, []SiteFinding) {
 	c.site = Site{
 		Cluster: c.answers.Cluster, User: c.answers.User, Interface: c.answers.Interface,
 		Profile: c.answers.Profile, Postgres: c.answers.Postgres, Timezone: c.answers.Timezone, Base: c.answers.Base,
-		Synchronous: c.answers.Synchronous, Etcd: r.etcd(), Python: r.Python, PasswordFile: c.answers.PasswordFile,
+		Synchronous: c.answers.Synchronous, Etcd: cmp.Or(r.Etcd, defaultEtcd), PasswordFile: c.answers.PasswordFile,
+	}
+	if r.Python != defaultPython { // not said, the next bundle may have another
+		c.site.Python = r.Python
 	}
 	c.layout()
 	c.nodes()
