@@ -117,7 +117,7 @@ def dcs_wanted(wanted):
     """The store's document for a site's variables, with the record of which parameters they set."""
     document = {key: _number(value) for key, value in wanted.items() if key != "postgresql"}
     document["postgresql"] = {key: value for key, value in wanted["postgresql"].items() if key != "parameters"}
-    document["postgresql"]["parameters"] = dict(wanted["postgresql"]["parameters"])
+    document["postgresql"]["parameters"] = {name: _number(value) for name, value in wanted["postgresql"]["parameters"].items()}
     document[RECORD] = {"parameters": sorted(document["postgresql"]["parameters"])}
     return document
 
@@ -182,6 +182,11 @@ def holders(contacts, address):
     """Which of the nodes, as [node, first contact], has the address."""
     pattern = re.compile(rf"\binet {re.escape(str(address))}/")
     return [node for node, contact in contacts if pattern.search((contact or {}).get("stdout", ""))]
+
+
+def text(lines):
+    """Lines as one text."""
+    return "\n".join(str(line).strip("\n") for line in lines if line)
 
 
 def columns(rows):
@@ -252,5 +257,6 @@ class FilterModule:
             "cluster_megabytes": megabytes,
             "cluster_silent": silent,
             "cluster_holders": holders,
+            "cluster_text": text,
             "cluster_columns": columns,
         }
