@@ -14,7 +14,7 @@ demo: ## a newcomer's first run: hermetic, no root
 test: ## everything hermetic
 	$(GO) test ./...
 
-lint: ## gofmt, vet for Linux and macOS, staticcheck, shellcheck
+lint: ## gofmt, vet for Linux and macOS, staticcheck, shellcheck, ansible-lint, yamllint
 	scripts/lint.sh $(STATICCHECK)
 
 oracle: ## compare with the real tools: dnf, createrepo_c, rpm, pip, tar, minisign

@@ -41,7 +41,7 @@ ops runs it.
 		Commands: []*cli.Command{
 			buildCommand(h), lockCommand(h), resolveCommand(h), verifyCommand(h), inspectCommand(h), factsCommand(h),
 			signCommand(h), keygenCommand(h), installCommand(h), statusCommand(h), rollbackCommand(h), uninstallCommand(h),
-			deployCommand(h), opsCommand(h), completionCommand(h), docsCommand(h),
+			initCommand(h), deployCommand(h), opsCommand(h), completionCommand(h), docsCommand(h),
 		},
 		Writer: h.stdout, ErrWriter: h.stderr, Reader: h.stdin,
 		HideHelpCommand: true, Suggest: true, EnableBashCompletion: true,
