@@ -252,6 +252,9 @@ func writeRun(w io.Writer, res *deploy.Result, failure error) {
 	if res.Log != "" && failure == nil {
 		fmt.Fprintf(w, "log: %s\n", res.Log)
 	}
+	if text := res.Text(); text != "" && failure == nil {
+		fmt.Fprintf(w, "\n%s\n", text) // where to connect
+	}
 }
 
 // counted writes a number with its noun.

@@ -55,7 +55,7 @@ const realPlaybook = `
       no_log: true
     - name: reach
       ansible.builtin.ping:
-- name: "etcd: the store"
+- name: "Etcd: the store"
   hosts: all:!away
   gather_facts: false
   serial: 1
@@ -160,7 +160,7 @@ func TestRealAnsible(t *testing.T) {
     away: {hosts: {n3: {ansible_host: 127.0.0.1, ansible_port: 1, ansible_ssh_common_args: "-o StrictHostKeyChecking=accept-new"}}}
 `, 0o644)
 	vars := ""
-	for _, name := range secretNames {
+	for _, name := range siteSecrets {
 		vars += name + ": SENTINEL-vault\n"
 	}
 	s.write(t, "site/group_vars/all/vault.yml", vars, 0o600)
