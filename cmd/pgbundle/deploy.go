@@ -248,10 +248,21 @@ func writeRun(w io.Writer, res *deploy.Result, failure error) {
 	if failure != nil {
 		verb = "ended"
 	}
-	fmt.Fprintf(w, "%s in %s: %d changes on %d hosts\n", verb, span(res.Seconds), changed, len(res.Hosts))
+	fmt.Fprintf(w, "%s in %s: %s on %s\n", verb, span(res.Seconds), counted(changed, "change"), counted(len(res.Hosts), "host"))
 	if res.Log != "" && failure == nil {
 		fmt.Fprintf(w, "log: %s\n", res.Log)
 	}
+	if text := res.Text(); text != "" && failure == nil {
+		fmt.Fprintf(w, "\n%s\n", text) // where to connect
+	}
+}
+
+// counted writes a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // span writes seconds as a person reads them.

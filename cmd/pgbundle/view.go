@@ -77,7 +77,7 @@ func stageBegins(s deploy.Stage) string {
 	if s.Hosts == 0 {
 		return s.Name
 	}
-	return fmt.Sprintf("%s: %d hosts", s.Name, s.Hosts)
+	return s.Name + ": " + counted(s.Hosts, "host")
 }
 
 func stageEnded(s deploy.Stage) string {

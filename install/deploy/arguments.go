@@ -8,14 +8,6 @@ import (
 	"strings"
 )
 
-// secretNames are the variables that hold the site's secrets. They have no
-// default, so each has to be set.
-var secretNames = []string{
-	"postgres_superuser_password", "postgres_replication_password", "patroni_rewind_password", "app_db_password",
-	"patroni_restapi_password", "pgbouncer_admin_password", "haproxy_stats_password", "keepalived_auth_pass",
-	"etcd_root_password", "etcd_patroni_password",
-}
-
 var (
 	// secretName matches names that a password hides behind, also Ansible's own
 	// (ansible_become_pass).

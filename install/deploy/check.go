@@ -10,7 +10,7 @@ import (
 // site does not set. Their values are told to nobody.
 func (p *preparation) checkSecrets() {
 	var missing, placeholders []string
-	for _, name := range secretNames {
+	for _, name := range siteSecrets {
 		for host := range p.inventory.hosts {
 			text, ok := p.inventory.text(host, name)
 			if ok && (strings.HasPrefix(text, "ChangeMe") || strings.HasPrefix(text, "ChgMe")) && !slices.Contains(placeholders, name) {

@@ -29,12 +29,12 @@ func surprising(name string) bool {
 // left out.
 func environment(caller []string, site string, cfg config, rel *release) (env, dropped []string) {
 	for _, e := range caller {
-		name, _, ok := strings.Cut(e, "=")
+		name, value, ok := strings.Cut(e, "=")
 		switch {
 		case !ok || name == "PATH":
 		case !surprising(name):
 			env = append(env, e)
-		case strings.HasPrefix(name, "ANSIBLE_"):
+		case strings.HasPrefix(name, "ANSIBLE_") && value != "":
 			dropped = append(dropped, name)
 		}
 	}

@@ -264,7 +264,9 @@ func (p *preparation) judgeKeys(list []*sshHost) {
 	for _, note := range slices.Sorted(maps.Keys(notes)) {
 		p.o.Observer.Note("host keys of " + strings.Join(notes[note], ", ") + " are not looked at: " + note)
 	}
-	if len(silent) > 0 {
+	if len(silent) > 0 && !p.o.Operation.deploys { // an operation asks whoever answers
+		p.o.Observer.Note("no answer by ssh from " + strings.Join(silent, ", "))
+	} else if len(silent) > 0 {
 		p.unfit("ssh", "look whether they are up and reachable from here", "no answer from %s:\n  %s", count(len(silent), "host"), strings.Join(silent, "\n  "))
 	}
 	if unknown == 0 {

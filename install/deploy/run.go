@@ -234,7 +234,11 @@ func grouped(failures []Host) []string {
 		if message == "" {
 			message = "the task hides what went wrong (no_log)"
 		}
-		line := fmt.Sprintf("%s: %s: %s: %s", strings.Join(hosts, ", "), f.Stage, f.Task, strings.ReplaceAll(message, "\n", "\n  "))
+		task := f.Task
+		if !strings.HasPrefix(task, f.Stage+" : ") { // a role of the stage's name says it already
+			task = f.Stage + ": " + task
+		}
+		line := fmt.Sprintf("%s: %s: %s", strings.Join(hosts, ", "), task, strings.ReplaceAll(message, "\n", "\n  "))
 		if f.Status == Unreachable {
 			line = fmt.Sprintf("%s: unreachable: %s", strings.Join(hosts, ", "), strings.ReplaceAll(message, "\n", "\n  "))
 		}

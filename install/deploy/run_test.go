@@ -31,7 +31,7 @@ func newStage(t *testing.T, script string) *stage {
 		t.Fatal(err)
 	}
 	hostvars := map[string]any{"ansible_connection": "local", "patroni_name": "pg1"}
-	for _, name := range secretNames {
+	for _, name := range siteSecrets {
 		hostvars[name] = "SENTINEL"
 	}
 	inv, err := json.Marshal(map[string]any{

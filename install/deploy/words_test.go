@@ -50,7 +50,7 @@ func TestSecretsIn(t *testing.T) {
 			t.Errorf("%s: %v, want %v", value, got, want)
 		}
 	}
-	for _, name := range secretNames {
+	for _, name := range siteSecrets {
 		if secretsIn(name+"=x") == nil {
 			t.Errorf("%s is not taken for a secret", name)
 		}

@@ -145,7 +145,8 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play):
         name = play.get_name()
-        self._stage = bounded(name.split(':')[0], MAX_NAME)
+        word, colon, _sentence = name.partition(':')
+        self._stage = bounded(word.lower() if colon else name, MAX_NAME)
         try:
             hosts = len(play.get_variable_manager()._inventory.get_hosts(play.hosts))
         except Exception:  # a private name of Ansible's: better no number than no event
