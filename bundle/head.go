@@ -86,7 +86,7 @@ func readEntry(r io.ReaderAt, off, size, limit int64) (*entry, error) {
 		return nil, err
 	}
 	if string(first[:len(gzipHeader)]) != gzipHeader {
-		return nil, errors.New("it does not begin with the gzip header of a pgbundle archive: was it packed again by another program?")
+		return nil, errors.New("it does not begin with the gzip header of a pgbundle archive: is it another file, or was it packed again by another program?")
 	}
 	e := &entry{}
 	copy(e.header[:], first[len(gzipHeader)+blockHeader:])

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -65,6 +66,7 @@ type Report struct {
 
 	raw      []byte
 	manifest *manifest.Manifest
+	refused  error // why it is not authentic
 }
 
 // RawManifest returns the bytes of the manifest that everything was compared
@@ -80,12 +82,13 @@ func (r *Report) add(status Status, path, format string, args ...any) {
 }
 
 // Err returns nil for a bundle without findings, otherwise an error that sums
-// them up: of class manifest.ErrSignature when it is about who signed it, of
-// manifest.ErrDamaged else.
+// them up: of class manifest.ErrSignature when it is about who signed it (and
+// sign.ErrUntrusted when it was a stranger or nobody), of manifest.ErrDamaged
+// else.
 func (r *Report) Err() error {
 	for _, f := range r.Findings {
 		if f.authenticity() {
-			return r.sum(manifest.ErrSignature, r.Findings)
+			return r.sum(cmp.Or(r.refused, manifest.ErrSignature), r.Findings)
 		}
 	}
 	return r.Damage()

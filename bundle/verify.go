@@ -106,8 +106,8 @@ func (r *Report) authenticate(raw, signature []byte, keys []sign.PublicKey) bool
 		if len(keys) == 0 {
 			return true
 		}
-		r.add(Unsigned, manifest.SignatureName, "it is not signed, and there are %d trusted keys", len(keys))
-		r.Incomplete = refused
+		r.add(Unsigned, manifest.SignatureName, "it is not signed: %s", sign.Trusted(keys))
+		r.Incomplete, r.refused = refused, sign.ErrUntrusted
 		return false
 	}
 	s, err := sign.ParseSignature(signature)
@@ -121,7 +121,7 @@ func (r *Report) authenticate(raw, signature []byte, keys []sign.PublicKey) bool
 	}
 	if _, _, err := sign.Verify(keys, raw, signature); err != nil {
 		r.add(Forged, manifest.SignatureName, "%s", err)
-		r.Incomplete = refused
+		r.Incomplete, r.refused = refused, err
 		return false
 	}
 	r.Authenticated = true

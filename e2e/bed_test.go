@@ -28,6 +28,7 @@ type bed struct {
 	Galaxy       string             `json:"galaxy"`       // folder of collection tarballs
 	Hand         string             `json:"hand"`         // network namespace from which nodes are reached
 	SSHConfig    string             `json:"sshConfig"`    // by which alice of every node is
+	Password     string             `json:"password"`     // that the sudo of bob, the other user of every node, asks for
 	Seconds      map[string]float64 `json:"seconds"`      // per stage; 0: taken from the cache
 
 	dir string // the bed's working folder

@@ -366,7 +366,7 @@ type nodeStatus struct {
 	Active   string
 	Whole    bool
 	Left     []string
-	Findings []string
+	Notes    []string
 	Releases []struct{ Name, Fault string }
 }
 
@@ -378,7 +378,7 @@ func (x *patient) status(t *testing.T, what, below string, s scenario) nodeStatu
 	var st nodeStatus
 	err := json.Unmarshal([]byte(stdout), &st)
 	if s.legacy && err == nil && st.Active == "" {
-		if _, err := os.Stat(filepath.Join(below, legacyFile)); err != nil || len(st.Findings) != 1 {
+		if _, err := os.Stat(filepath.Join(below, legacyFile)); err != nil || status != 0 || !st.Whole || len(st.Notes) != 1 {
 			t.Errorf("%s: status --verify: %v\n%s%s", what, err, stdout, stderr)
 		}
 		return st

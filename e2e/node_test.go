@@ -43,13 +43,13 @@ func (n *node) bed(verb string, more ...string) []string {
 	return append([]string{"/usr/bin/python3", "-B", "-m", "bed", "--dir", n.dir, "node", verb, n.name}, more...)
 }
 
-// run runs a command in a login session of user: alice comes by ssh, everybody
-// else through su. The words reach the command as they are.
+// run runs a command in a login session of user: alice and bob come by ssh,
+// everybody else through su. The words reach the command as they are.
 func (n *node) run(t *testing.T, user string, words ...string) (output string, status int) {
 	t.Helper()
 	args := n.bed("exec", "su", "--login", user, "--command", quoted(words))
-	if user == "alice" {
-		args = n.ssh("ssh", n.name, quoted(words))
+	if user == "alice" || user == "bob" {
+		args = n.ssh("ssh", "-l", user, n.name, quoted(words))
 	}
 	return n.site.run(t, command{name: user + "@" + n.name, dir: n.checkout, env: []string{"PYTHONPATH=scripts/testbed"}, args: args})
 }
@@ -125,7 +125,9 @@ func TestNode(t *testing.T) {
 	s.evidence.Facts["bootSeconds"] = time.Since(began).Round(10 * time.Millisecond).Seconds()
 	t.Run("is hardened", n.isHardened)
 	t.Run("has no way out", n.hasNoWayOut)
+	t.Run("is closed", n.isClosed)
 	t.Run("installs the roots", n.installsTheRoots)
+	t.Run("has EL's services", n.hasServices)
 	t.Run("survives", n.survives)
 }
 
@@ -144,6 +146,9 @@ func (n *node) isHardened(t *testing.T) {
 		{"root", "rpm -q tar python3.11 postgresql" + n.PG + "-server | grep -c 'not installed'", "3\n"},
 		{"root", "rpm -q python3 dnf >/dev/null && rpm -q gpg-pubkey", "package gpg-pubkey is not installed\n"},
 		{"root", "command -v tar dpkg apt", ""},
+		{"bob", "sudo -n true 2>&1", "sudo: a password is required\n"},
+		{"bob", "printf '%s\\n' '" + n.Password + "' | sudo -S -p '' id -un 2>/dev/null", "root\n"},
+		{"root", "firewall-cmd --state; firewall-cmd --get-default-zone; firewall-cmd --list-services", "running\npublic\ndhcpv6-client ssh\n"},
 	} {
 		if out, _ := n.run(t, fact.user, "sh", "-c", fact.script); out != fact.says {
 			t.Errorf("%s: %s says %q, want %q", fact.user, fact.script, out, fact.says)
@@ -160,6 +165,36 @@ func (n *node) hasNoWayOut(t *testing.T) {
 	n.refused(t, "alice", 2, nil, "getent", "hosts", "pypi.org")
 	n.refused(t, "alice", 124, nil, "timeout", "2", "bash", "-c", "exec 3<>/dev/tcp/192.0.2.1/443")
 	n.refused(t, "root", 1, []string{"dl.testbed.invalid"}, "dnf", "makecache")
+}
+
+// isClosed tries the firewall: nothing but ssh, until a port is opened to some.
+// What is closed answers as a firewall does, what is open and unused as a kernel.
+func (n *node) isClosed(t *testing.T) {
+	other := n.site.boot(t, "n2", "target")
+	try := func(says string) {
+		t.Helper()
+		other.refused(t, "alice", 1, []string{says}, "bash", "-c", "exec 3<>/dev/tcp/"+n.name+"/2379")
+	}
+	try("No route to host")
+	n.must(t, "alice", "sudo", "sh", "-ec", `
+firewall-cmd -q --permanent --new-service=some
+firewall-cmd -q --permanent --service=some --add-port=2379/tcp
+firewall-cmd -q --permanent --new-ipset=some --type=hash:net
+firewall-cmd -q --permanent --add-rich-rule='rule family=ipv4 source ipset=some service name=some accept'
+firewall-cmd -q --reload`)
+	try("No route to host")
+	n.must(t, "alice", "sudo", "firewall-cmd", "--ipset=some", "--add-entry=10.77.0.0/28")
+	try("Connection refused")
+	other.verb(t, "rm")
+}
+
+// hasServices holds that the units of a cluster can be started under EL's names.
+func (n *node) hasServices(t *testing.T) {
+	n.must(t, "alice", "sudo", "sh", "-c", "systemctl daemon-reload; systemctl start chronyd; systemctl is-active chronyd; chronyc -n tracking")
+	n.must(t, "alice", "sudo", "systemctl", "start", "haproxy")
+	n.must(t, "alice", "sudo", "systemctl", "kill", "--signal=KILL", "haproxy")
+	n.refused(t, "alice", 3, []string{"failed"}, "sh", "-c", "sleep 1; systemctl is-active haproxy")
+	n.must(t, "alice", "sudo", "sh", "-c", "timedatectl set-timezone Asia/Seoul; systemctl disable --now -q chronyd; systemctl reset-failed haproxy")
 }
 
 // installsTheRoots is dnf alone: what pgbundle stands on.

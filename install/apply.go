@@ -42,6 +42,9 @@ type Result struct {
 // authentic, ErrDamaged when it is not whole, ErrUnsolvable when the node does
 // not fit or its dnf finds no solution.
 func (i *Installation) Install(ctx context.Context, o Options) (res *Result, err error) {
+	if o.Keys, err = i.acceptable(o.Keys); err != nil {
+		return nil, err
+	}
 	b, report, err := bundle.OpenTrusted(o.Bundle, o.Keys)
 	if err != nil {
 		return nil, err
@@ -159,7 +162,12 @@ func (i *Installation) install(ctx context.Context, b *bundle.Bundle, s *install
 		res.Placed = true
 	}
 	i.named(res, s, whole.name)
-	if err := i.vouch(whole, res.Authenticated, res.By, b.Signature()); err != nil {
+	if res.Authenticated {
+		if err := whole.keepSignature(b.Signature()); err != nil {
+			return err
+		}
+	}
+	if err := i.vouch(whole, res.Authenticated, res.By); err != nil {
 		return err
 	}
 	res.Pending = whole.receipt.Pending

@@ -41,8 +41,12 @@ func (i *Installation) Finish(ctx context.Context, keys []sign.PublicKey) (res *
 	if err != nil {
 		return res, err
 	}
-	if err := r.trusted(raw, keys); err != nil {
+	by, err := r.trusted(raw, keys)
+	if err != nil {
 		return res, err
+	}
+	if by != "" {
+		res.Authenticated, res.By = true, by
 	}
 	m, err := manifest.ParseManifest(raw)
 	if err != nil {
@@ -60,22 +64,22 @@ func (i *Installation) Finish(ctx context.Context, keys []sign.PublicKey) (res *
 }
 
 // trusted checks the signature over the raw manifest of a release, where there
-// are keys to check it with.
-func (r *release) trusted(raw []byte, keys []sign.PublicKey) error {
+// are keys to check it with, and returns the id of the key that made it.
+func (r *release) trusted(raw []byte, keys []sign.PublicKey) (by string, err error) {
 	if len(keys) == 0 {
-		return nil
+		return "", nil
 	}
 	signature, err := readSmall(filepath.Join(r.dir, manifest.SignatureName), sign.MaxSignature)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = errors.New("it is not signed")
+		err = manifest.Classify(sign.ErrUntrusted, fmt.Errorf("it is not signed: %s", sign.Trusted(keys)))
 	}
 	if err == nil {
-		_, _, err = sign.Verify(keys, raw, signature)
+		var key sign.PublicKey
+		if key, _, err = sign.Verify(keys, raw, signature); err == nil {
+			return key.ID(), nil
+		}
 	}
-	if err == nil {
-		return nil
-	}
-	return manifest.Classify(manifest.ErrSignature, fmt.Errorf("finish release %s: %w, and %d keys are trusted here: install its signed bundle", r.name, err, len(keys)))
+	return "", manifest.Classify(manifest.ErrSignature, fmt.Errorf("finish release %s: %w: install a bundle that one of them signed", r.name, err))
 }
 
 // finish does the pending steps in a release that is in its place already, once
@@ -90,6 +94,9 @@ func (i *Installation) finish(ctx context.Context, s *installed, r *release, m *
 	}
 	if len(drift) > 0 {
 		return r.refuse("finish release", drift)
+	}
+	if err := i.vouch(r, res.Authenticated, res.By); err != nil {
+		return err
 	}
 	if slices.ContainsFunc(r.receipt.Pending, func(step string) bool { return step != stepPolicy }) {
 		if err := i.judgeLater(ctx, r, m, res); err != nil {

@@ -15,6 +15,11 @@ import (
 // runs the node's own programs is left out there.
 func (s *site) finishes(t *testing.T) error {
 	t.Helper()
+	return s.finishesAs(t, &Result{})
+}
+
+func (s *site) finishesAs(t *testing.T, res *Result) error {
+	t.Helper()
 	i := s.open(t)
 	st, err := i.read()
 	must(t, err)
@@ -23,7 +28,7 @@ func (s *site) finishes(t *testing.T) error {
 	must(t, err)
 	m, err := manifest.ParseManifest(raw)
 	must(t, err)
-	return i.finish(t.Context(), st, r, m, &Result{})
+	return i.finish(t.Context(), st, r, m, res)
 }
 
 // An image passes through many hands before it boots: nothing of it is run
@@ -94,5 +99,25 @@ func TestListOfAPendingVenv(t *testing.T) {
 	s.write(t, res.Path+"/"+madeName, "x")
 	if d := s.status(t).Releases[0].Drift; len(d) != 1 || d[0].Path != madeName {
 		t.Errorf("a target has no venv: %+v", d)
+	}
+}
+
+// An image that was filled where no key was trusted is vouched for by the keys
+// of the node: status says so from then on, and what is older is refused.
+func TestFinishVouches(t *testing.T) {
+	secret, public := testKeys(t, 1)
+	s := newSite(t)
+	s.install(t, Options{Bundle: pack(t, content("one"), &secret[0]).path, Roles: target})
+	must(t, s.finishes(t))
+	if st := s.status(t); st.Releases[0].Authenticated {
+		t.Errorf("nobody vouched: %+v", st.Releases[0].Receipt)
+	}
+	must(t, s.finishesAs(t, &Result{Authenticated: true, By: secret[0].ID()}))
+	if st := s.status(t); !st.Whole || !st.Releases[0].Authenticated || st.Releases[0].By != secret[0].ID() {
+		t.Errorf("status %+v", st.Releases[0].Receipt)
+	}
+	older := pack(t, content("old"), &secret[0], func(m *manifest.Manifest) { m.Lock.Time = built.AddDate(0, -1, 0) })
+	if _, err := s.open(t).Install(t.Context(), Options{Bundle: older.path, Roles: target, Keys: public}); !errors.Is(err, manifest.ErrSignature) || !strings.Contains(err.Error(), "an older one is refused") {
+		t.Errorf("an older bundle: %v", err)
 	}
 }

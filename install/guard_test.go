@@ -3,6 +3,7 @@ package install
 import (
 	"bytes"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,6 +59,62 @@ func TestUninstallOfAnotherBase(t *testing.T) {
 	}
 }
 
+// A node has one repository file and one link to the program, and so one base:
+// a second one takes neither.
+func TestOneBase(t *testing.T) {
+	s, b, two := newSite(t), pack(t, content("one"), nil), pack(t, content("two"), nil)
+	at := func(base string) *Installation {
+		n, err := node.Open(s.root, nil)
+		must(t, err)
+		i, err := New(Config{Node: n, Base: base, Now: time.Now})
+		must(t, err)
+		return i
+	}
+	install := func(base string, b made) error {
+		_, err := at(base).Install(t.Context(), Options{Bundle: b.path, Roles: target})
+		return err
+	}
+	must(t, install("/srv/pg", b))
+	must(t, install("/srv/pg", two))
+	before := s.listing(t)
+	refused := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, manifest.ErrUnsolvable) || !strings.Contains(err.Error(), "pgbundle uninstall --base-dir /srv/pg") {
+			t.Errorf("%s: %v", what, err)
+		}
+		if after := s.listing(t); !slices.Equal(before, after) {
+			t.Errorf("%s: changed:\n%v\n%v", what, before, after)
+		}
+	}
+	refused("install", install(DefaultBase, b))
+	_, err := at(DefaultBase).Install(t.Context(), Options{Bundle: b.path, Roles: target, DryRun: true})
+	refused("dry run", err)
+
+	// By the repository file alone, and by the link alone.
+	link := s.path(programLinks[0])
+	must(t, os.Remove(link))
+	before = s.listing(t)
+	refused("without the link", install(DefaultBase, b))
+	must(t, os.Symlink("/srv/pg/pgbundle", link))
+	must(t, os.Remove(s.path(repositoryFile)))
+	before = s.listing(t)
+	refused("without the repository file", install(DefaultBase, b))
+	_, err = at(DefaultBase).Rollback(t.Context(), "")
+	refused("rollback", err)
+	if at(DefaultBase).elsewhere() != "/srv/pg" || at("/srv/pg").elsewhere() != "" {
+		t.Error("which base is whose?")
+	}
+
+	// The same base by another way is no other, and one that is gone is none.
+	must(t, install("/srv/pg", two))
+	must(t, os.Symlink("srv", s.path("/data")))
+	must(t, install("/data/pg", two))
+	must(t, install("/srv/pg", two))
+	_, err = at("/srv/pg").Uninstall(t.Context(), false)
+	must(t, err)
+	must(t, install(DefaultBase, b))
+}
+
 // A release of an image is finished only where its signature is trusted.
 func TestTrustedToFinish(t *testing.T) {
 	key, err := sign.GenerateKey(bytes.NewReader(bytes.Repeat([]byte{7}, 256)))
@@ -73,10 +130,10 @@ func TestTrustedToFinish(t *testing.T) {
 		state, err := s.open(t).read()
 		must(t, err)
 		r := state.find(state.active)
-		if err := r.trusted(b.raw, nil); err != nil {
-			t.Errorf("without a key: %v", err)
+		if by, err := r.trusted(b.raw, nil); by != "" || err != nil {
+			t.Errorf("without a key: %q, %v", by, err)
 		}
-		if err := r.trusted(b.raw, keys); signed != (err == nil) || !signed && !errors.Is(err, manifest.ErrSignature) {
+		if by, err := r.trusted(b.raw, keys); signed != (err == nil) || signed != (by == key.ID()) || !signed && !errors.Is(err, manifest.ErrSignature) {
 			t.Errorf("signed %v: %v", signed, err)
 		}
 	}
@@ -294,5 +351,20 @@ func TestWishReckonsWithWhatIsHere(t *testing.T) {
 	all, _ := Needs(openBundle(t, b).Manifest(), both)
 	if more := need(both); more >= all {
 		t.Errorf("need %d for a role that is added, %d without what is here", more, all)
+	}
+}
+
+// An image that cannot be locked is not written to without the lock; there
+// preflight does not ask who it is that installs.
+func TestAnImageThatCannotBeLocked(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root can open any folder")
+	}
+	s, b := newSite(t), pack(t, content("one"), nil)
+	i := s.open(t)
+	must(t, os.Chmod(s.root, 0o311)) // to be entered, and not to be opened
+	defer os.Chmod(s.root, 0o755)
+	if _, err := i.Install(t.Context(), Options{Bundle: b.path, Roles: target}); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "lock ") {
+		t.Errorf("%v", err)
 	}
 }

@@ -29,13 +29,13 @@ const DefaultBase = "/opt/patroni-airgap"
 // Options say how to install. The zero value of all but Bundle and Roles is
 // what most want.
 type Options struct {
-	Bundle     string          // archive or unpacked folder, a path of this host
-	Roles      []manifest.Role // what the node is; added to what it is already
-	Keys       []sign.PublicKey
-	AllowOlder bool // take a bundle older than the newest that was installed here
-	Keep       int  // former bundles whose releases stay; 0: as last asked for, else DefaultKeep
-	DryRun     bool // look and prove, change nothing
-	Jobs       int  // goroutines that read and write; 0: one for each processor
+	Bundle     string           // archive or unpacked folder, a path of this host
+	Roles      []manifest.Role  // what the node is; added to what it is already
+	Keys       []sign.PublicKey // of which one has to have signed it; an image's own are added to them
+	AllowOlder bool             // take a bundle older than the newest that was installed here
+	Keep       int              // former bundles whose releases stay; 0: as last asked for, else DefaultKeep
+	DryRun     bool             // look and prove, change nothing
+	Jobs       int              // goroutines that read and write; 0: one for each processor
 }
 
 // plainPath is a path that dnf's files, fapolicyd's and a shebang take as it is.

@@ -36,15 +36,30 @@ func (i *Installation) lock() (unlock func(), err error) {
 
 func nothingToUnlock() {}
 
-// lockable is the folder to lock, made if need be. An image is locked as a
-// whole: whoever can open it may change it anyway.
-func (i *Installation) lockable() (string, error) {
+// lockPlace is the folder to lock, which need not be there. An image is locked
+// as a whole: whoever can open it may change it anyway.
+func (i *Installation) lockPlace() (string, error) {
 	if !i.node.Booted() {
 		return i.node.Path("/")
 	}
-	folder, err := i.node.Path(lockFolder)
+	return i.node.Path(lockFolder)
+}
+
+// busy says whether another run has the lock. Of a booted node only root is
+// told.
+func (i *Installation) busy() (bool, error) {
+	folder, err := i.lockPlace()
 	if err != nil {
-		return "", err
+		return false, err
+	}
+	return node.Locked(folder)
+}
+
+// lockable is the folder to lock, made if need be.
+func (i *Installation) lockable() (string, error) {
+	folder, err := i.lockPlace()
+	if err != nil || !i.node.Booted() {
+		return folder, err
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return "", fmt.Errorf("make the folder of the lock: %w", err)
@@ -60,13 +75,13 @@ func (i *Installation) lockable() (string, error) {
 }
 
 // tryLock is lock for a run that may be refused anyway: of one that is not root
-// and so cannot lock, preflight says what it needs.
+// and so cannot lock a booted node, preflight says what it needs.
 func (i *Installation) tryLock() (unlock func(), busy bool, err error) {
 	unlock, err = i.lock()
 	switch {
 	case errors.Is(err, node.ErrBusy):
 		return unlock, true, nil
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission) && i.node.Booted() && os.Geteuid() != 0:
 		return unlock, false, nil
 	}
 	return unlock, false, err

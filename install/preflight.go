@@ -36,6 +36,7 @@ type Wish struct {
 	Roles  []manifest.Role // at least one
 	Base   string          // the node's path of the link: "/opt/patroni-airgap"
 	There  Place           // what is at Base now: see Look
+	Other  string          // another base that something is installed below; empty: none
 	Need   int64           // bytes that the release will take: see Needs
 	Inodes int64           // files and folders of it
 	Image  bool            // the node is an image: nothing is run in it yet

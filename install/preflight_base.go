@@ -166,6 +166,10 @@ const otherBase = "choose another place with --base-dir"
 // base looks at what the link has to replace.
 func (p *preflight) base() {
 	t := p.w.There
+	if p.w.Other != "" {
+		p.add(SeverityError, "base", "install there, without --base-dir; or take that away first: pgbundle uninstall --base-dir "+p.w.Other,
+			"there is an installation below %s already, and a node has one: its repository file and the link to its program would be taken from it", p.w.Other)
+	}
 	switch t.Kind {
 	case PlaceFolder:
 		switch {

@@ -177,11 +177,7 @@ func (p *preflight) python() {
 			lacking = &p.n.Pythons[i]
 		}
 	}
-	hint := "dnf install " + pythonPackage(want)
-	if rpms := p.pythonRPMs(want); len(rpms) > 0 {
-		hint += ", from the bundle if need be: " + strings.Join(rpms, " ")
-	}
-	hint += "; or build the bundle with --control-python for one that is here"
+	hint := p.wayToPython(want)
 	if lacking != nil {
 		p.add(severity, "python", hint, "%s lacks %s: no venv can be made", lacking.Path, strings.Join(lacking.Lacks, " and "))
 		return
@@ -224,16 +220,38 @@ func pythonPackage(minor string) string {
 	return "python" + minor
 }
 
-// pythonRPMs are the bundle's packages of an interpreter.
-func (p *preflight) pythonRPMs(minor string) []string {
-	var rpms []string
-	for _, a := range p.m.Lock.Artifacts {
-		name := pythonPackage(minor)
-		if a.Kind == manifest.RPM && slices.Contains([]string{name, name + "-libs", name + "-pip-wheel", name + "-setuptools-wheel"}, a.Name) {
-			rpms = append(rpms, a.Path)
+// ansiblePythons are what a bundle's Ansible can be built for: ansible-core 2.15
+// runs on them.
+var ansiblePythons = []string{"3.9", "3.10", "3.11"}
+
+// wayToPython says how the node comes to an interpreter: out of the site's own
+// repositories; out of the bundle, whose repository the role target puts here
+// without one; or not at all, with wheels for another that is here.
+func (p *preflight) wayToPython(minor string) string {
+	name := pythonPackage(minor)
+	from := "AppStream"
+	if name == "python3" {
+		from = "BaseOS"
+	}
+	hint := "dnf install " + name + " where the node has a repository with RHEL's " + from
+	carried := slices.ContainsFunc(p.m.Lock.Artifacts, func(a manifest.Artifact) bool { return a.Kind == manifest.RPM && a.Name == name })
+	switch {
+	case p.w.Image:
+		hint += ", before pgbundle install --finish"
+	case carried:
+		hint += "; or from this bundle: pgbundle install --role target, which needs no Python, then dnf --disablerepo='*' --enablerepo=" + repositoryID +
+			" install " + name + ", then this command again"
+	}
+	var others []string
+	for _, have := range p.n.Pythons {
+		if other := minorOf(have.Version); other != minor && len(have.Lacks) == 0 && slices.Contains(ansiblePythons, other) {
+			others = append(others, other)
 		}
 	}
-	return rpms
+	if others = slices.Compact(others); len(others) > 0 {
+		hint += "; or a bundle that was built with --control-python " + strings.Join(others, " or ")
+	}
+	return hint
 }
 
 // minorOf cuts "3.11.7" to "3.11".

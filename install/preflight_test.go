@@ -99,17 +99,25 @@ func TestPreflight(t *testing.T) {
 			n.OS = manifest.NodeOS{}
 			n.Unknown = []manifest.UnknownFact{{Fact: "os", Why: "it is gone"}}
 		}, "warning os: could not be looked at: it is gone"},
-		"another major":    {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "8.10" }, "error release: the bundle is for 9.4, this is 8.10"},
-		"an older minor":   {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "9.2" }, "error release: the bundle is for 9.4, this is 9.2: packages for a later minor may need what this one lacks | build one with --target rhel9.2, or update the node to 9.4"},
-		"older, control":   {control(func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "9.2" }), "warning release: the bundle is for 9.4, this is 9.2"},
-		"a later minor":    {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "9.10" }, "warning release: the bundle is for 9.4, this is 9.10: packages of the node are newer than the bundle's"},
-		"Stream":           {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "9" }, "warning release: the bundle is for 9.4, this is 9 without a minor"},
-		"for any minor":    {func(m *manifest.Manifest, _ *manifest.Node, _ *Wish) { m.Lock.Target.Release = "9" }, "note release: the bundle is for any minor of 9"},
-		"no release":       {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "" }, "warning release: os-release names no release"},
-		"another machine":  {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.Arch = "aarch64" }, "error arch: the bundle is for x86_64, this is aarch64 | use a bundle built with --arch aarch64"},
-		"no RPMs":          {func(m *manifest.Manifest, _ *manifest.Node, _ *Wish) { m.Files = append(m.Files[:3], m.Files[5:]...) }, "error contents: the bundle has nothing for role target in rpms/repodata/repomd.xml, rpms/keys/"},
-		"no collections":   {control(func(m *manifest.Manifest, _ *manifest.Node, _ *Wish) { m.Files = m.Files[:7] }), "error contents: the bundle has nothing for role control in collections/"},
-		"no Python":        {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.Pythons = n.Pythons[:1] }, "error python: the control node's wheels are for Python 3.11, and here is 3.9.18 | dnf install python3.11, from the bundle if need be: rpms/python3.11-3.11.7-1.el9.x86_64.rpm; or build"},
+		"another major":   {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "8.10" }, "error release: the bundle is for 9.4, this is 8.10"},
+		"an older minor":  {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "9.2" }, "error release: the bundle is for 9.4, this is 9.2: packages for a later minor may need what this one lacks | build one with --target rhel9.2, or update the node to 9.4"},
+		"older, control":  {control(func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "9.2" }), "warning release: the bundle is for 9.4, this is 9.2"},
+		"a later minor":   {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "9.10" }, "warning release: the bundle is for 9.4, this is 9.10: packages of the node are newer than the bundle's"},
+		"Stream":          {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "9" }, "warning release: the bundle is for 9.4, this is 9 without a minor"},
+		"for any minor":   {func(m *manifest.Manifest, _ *manifest.Node, _ *Wish) { m.Lock.Target.Release = "9" }, "note release: the bundle is for any minor of 9"},
+		"no release":      {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.OS.Release = "" }, "warning release: os-release names no release"},
+		"another machine": {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.Arch = "aarch64" }, "error arch: the bundle is for x86_64, this is aarch64 | use a bundle built with --arch aarch64"},
+		"no RPMs":         {func(m *manifest.Manifest, _ *manifest.Node, _ *Wish) { m.Files = append(m.Files[:3], m.Files[5:]...) }, "error contents: the bundle has nothing for role target in rpms/repodata/repomd.xml, rpms/keys/"},
+		"no collections":  {control(func(m *manifest.Manifest, _ *manifest.Node, _ *Wish) { m.Files = m.Files[:7] }), "error contents: the bundle has nothing for role control in collections/"},
+		"no Python":       {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.Pythons = n.Pythons[:1] }, "error python: the control node's wheels are for Python 3.11, and here is 3.9.18 | dnf install python3.11 where the node has a repository with RHEL's AppStream; or from this bundle: pgbundle install --role target, which needs no Python, then dnf --disablerepo='*' --enablerepo=patroni-airgap install python3.11, then this command again; or a bundle that was built with --control-python 3.9"},
+		"no Python in the bundle": {func(m *manifest.Manifest, n *manifest.Node, _ *Wish) {
+			n.Pythons[0].Lacks, n.Pythons[1].Version = []string{"venv"}, "3.10.9"
+			n.Pythons = append(n.Pythons, manifest.Python{Path: "/usr/bin/python3.12", Version: "3.12.1"})
+			m.Lock.Artifacts = m.Lock.Artifacts[:1]
+		}, "error python: the control node's wheels are for Python 3.11, and here is 3.9.18, 3.10.9, 3.12.1 | dnf install python3.11 where the node has a repository with RHEL's AppStream; or a bundle that was built with --control-python 3.10"},
+		"the system's Python": {func(m *manifest.Manifest, n *manifest.Node, _ *Wish) {
+			n.Pythons, m.Lock.Target.ControlPython = nil, "3.9"
+		}, "error python: the control node's wheels are for Python 3.9, and here is none | dnf install python3 where the node has a repository with RHEL's BaseOS"},
 		"no Python at all": {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.Pythons = nil }, "error python: the control node's wheels are for Python 3.11, and here is none"},
 		"3.1 is not 3.11":  {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.Pythons[1].Version = "3.1.5" }, "error python: "},
 		"no ensurepip":     {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.Pythons[1].Lacks = []string{"ensurepip"} }, "error python: /usr/bin/python3.11 lacks ensurepip: no venv can be made"},
@@ -120,7 +128,7 @@ func TestPreflight(t *testing.T) {
 			n.Pythons = n.Pythons[:1]
 			n.Unknown = []manifest.UnknownFact{{Fact: "pythons /usr/bin/python3.11", Why: "it crashed"}}
 		}, "error python: Python 3.11 could not be looked at: it crashed"},
-		"an image without": {control(func(_ *manifest.Manifest, n *manifest.Node, w *Wish) { n.Pythons = nil; w.Image = true }), "warning python: "},
+		"an image without": {control(func(_ *manifest.Manifest, n *manifest.Node, w *Wish) { n.Pythons = nil; w.Image = true }), "warning python: the control node's wheels are for Python 3.11, and here is none | dnf install python3.11 where the node has a repository with RHEL's AppStream, before pgbundle install --finish"},
 		"no dnf":           {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.DNF = "" }, "error tools: there is no package dnf on the node"},
 		"no dnf, control":  {control(func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) { n.DNF = "" }), ""},
 		"packages unknown": {func(_ *manifest.Manifest, n *manifest.Node, _ *Wish) {
@@ -176,6 +184,7 @@ func TestPreflight(t *testing.T) {
 		"a link elsewhere": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) {
 			w.There.Kind, w.There.Target = PlaceElsewhere, "/data"
 		}, "error base: /opt/patroni-airgap is a link to /data, which is no release of pgbundle"},
+		"another base": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) { w.Other = "/srv/pg" }, "error base: there is an installation below /srv/pg already, and a node has one: its repository file and the link to its program would be taken from it | install there, without --base-dir; or take that away first: pgbundle uninstall --base-dir /srv/pg"},
 		"ours": {func(_ *manifest.Manifest, _ *manifest.Node, w *Wish) {
 			w.There.Kind, w.There.Target = PlaceRelease, "patroni-airgap.d/x"
 		}, ""},

@@ -25,6 +25,9 @@ const (
 // releaseName is id-role, and a number where an earlier one had to be replaced.
 var releaseName = regexp.MustCompile(`^[0-9a-f]{12}-(control|target|both)(\.[1-9][0-9]{0,3})?$`)
 
+// errUnfinished is the fault of a release that still has its marker.
+var errUnfinished = errors.New("it was not finished")
+
 // release is one folder of the releases folder.
 type release struct {
 	name    string
@@ -118,7 +121,7 @@ func (i *Installation) readRelease(e fs.DirEntry) *release {
 	}
 	switch _, err := os.Lstat(filepath.Join(r.dir, marker)); {
 	case err == nil:
-		r.fault = errors.New("it was not finished")
+		r.fault = errUnfinished
 		return r
 	case !errors.Is(err, fs.ErrNotExist):
 		r.fault, r.unread = err, true

@@ -34,6 +34,10 @@ func (i *Installation) Rollback(ctx context.Context, to string) (done *Switched,
 	if s.foreign != "" {
 		return nil, manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("roll back: %s is a link to %s, which is no release: remove it first", i.base, s.foreign))
 	}
+	if other := i.elsewhere(); other != "" {
+		return nil, manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf(
+			"roll back below %s: there is an installation below %s, whose repository file it would take: pgbundle uninstall --base-dir %s first", i.base, other, other))
+	}
 	if err := s.unreadable(); err != nil {
 		return nil, fmt.Errorf("roll back: %w", err)
 	}

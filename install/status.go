@@ -24,8 +24,9 @@ type Status struct {
 	Active   string          `json:"active"` // name of the active release; empty: none
 	Releases []ReleaseStatus `json:"releases"`
 	Findings []string        `json:"findings"` // what is not as install leaves it
-	Notes    []string        `json:"notes"`    // what is not ours, and stands in the way
+	Notes    []string        `json:"notes"`    // what is not ours, and stands in the way; what could not be looked at
 	Pending  []string        `json:"pending"`  // steps that wait for install --finish on the booted node
+	Running  bool            `json:"running"`  // another pgbundle is at work: what is unfinished is its
 	Left     []string        `json:"left"`     // by a run that did not end; no reader takes notice, the next run removes it
 	Verified bool            `json:"verified"` // every file was compared
 	Whole    bool            `json:"whole"`    // nothing was found; without Verified: as far as one sees at once
@@ -39,7 +40,9 @@ type ReleaseStatus struct {
 	Active bool       `json:"active"`
 	Since  *time.Time `json:"since,omitempty"` // when it became active for the last time
 	Fault  string     `json:"fault,omitempty"` // why it is not complete; the next run removes it
-	Drift  []Drift    `json:"drift"`
+	// Unfinished says that a run is at work on it: then Fault is no fault.
+	Unfinished bool    `json:"unfinished,omitempty"`
+	Drift      []Drift `json:"drift"`
 	// Authentic says what the trusted keys say of its manifest now; empty when
 	// nobody asked.
 	Authentic string `json:"authentic,omitempty"`
@@ -48,17 +51,23 @@ type ReleaseStatus struct {
 // StatusOptions say how much to look at.
 type StatusOptions struct {
 	Verify bool             // compare every file of every release
-	Keys   []sign.PublicKey // whose signature makes a manifest authentic
+	Keys   []sign.PublicKey // whose signature makes a manifest authentic, beside an image's own
 	Jobs   int
 }
 
 // Status finds what is installed. It changes nothing and needs no lock.
 func (i *Installation) Status(ctx context.Context, o StatusOptions) (*Status, error) {
+	running, _ := i.busy() // asked again where it matters
 	s, err := i.read()
 	if err != nil {
 		return nil, err
 	}
 	st := &Status{Base: i.base, Active: s.active, Releases: []ReleaseStatus{}, Notes: []string{}, Pending: []string{}, Left: []string{}, Verified: o.Verify}
+	own, err := i.ownKeys()
+	if err != nil {
+		return nil, err
+	}
+	o.Keys = slices.Concat(o.Keys, own)
 	if o.Verify {
 		i.progress.Stage("compare", 0)
 	}
@@ -76,6 +85,7 @@ func (i *Installation) Status(ctx context.Context, o StatusOptions) (*Status, er
 	if st.Left, err = i.leftovers(s); err != nil {
 		return nil, err
 	}
+	i.whose(s, st, running)
 	if r := s.find(s.active); r != nil && r.receipt != nil {
 		st.Pending = append(st.Pending, r.receipt.Pending...)
 	}
@@ -153,7 +163,7 @@ func (i *Installation) findings(ctx context.Context, s *installed, st *Status) e
 		st.found("%v", s.historyFault)
 	}
 	if s.real {
-		st.found("%s is a folder of older scripts: pgbundle install keeps it as release %s", i.base, legacyRelease)
+		st.Notes = append(st.Notes, fmt.Sprintf("%s is a folder, and no link to a release: if older scripts made it, pgbundle install keeps it as release %s", i.base, legacyRelease))
 	}
 	active := s.find(s.active)
 	switch {
@@ -207,7 +217,7 @@ func (i *Installation) programFindings(st *Status) error {
 		switch {
 		case err == nil && target == want:
 		case err == nil && i.baseOf(target) != "":
-			st.found("%s goes to %s, not to %s: install the bundle again", link, target, want)
+			st.found("%s goes to %s, not to %s: a node has one base: pgbundle uninstall --base-dir takes one of the two away", link, target, want)
 		case !errors.Is(err, fs.ErrNotExist):
 			st.Notes = append(st.Notes, fmt.Sprintf("%s is not ours: the program installed here is %s", link, want))
 		case n == 0:
@@ -229,10 +239,31 @@ func (i *Installation) trustFindings(ctx context.Context, r *release, st *Status
 		paths = append(paths, i.inRelease(r.name, venvFolder, "bin", "ansible-playbook"))
 	}
 	switch unknown, err := policy.Unknown(ctx, i.node, paths...); {
+	case errors.Is(err, fs.ErrPermission):
+		st.Notes = append(st.Notes, fmt.Sprintf("fapolicyd: %v: root is told", err))
 	case err != nil:
 		st.found("fapolicyd: %v", err)
 	case unknown != "":
 		st.found("fapolicyd was not told of %s as it is now: install the bundle again", unknown)
+	}
+}
+
+// whose tells what a run that is at work has not finished yet from what one left
+// that did not end. It may have begun, or ended, while the rest was read: running
+// says whether there was one before.
+func (i *Installation) whose(s *installed, st *Status, running bool) {
+	now, err := i.busy()
+	if st.Running = running || now; !st.Running {
+		if err != nil && len(st.Left) > 0 {
+			st.Notes = append(st.Notes, fmt.Sprintf("whether another pgbundle is at work, whose unfinished files these are, was not told: %v", err))
+		}
+		return
+	}
+	st.Left = []string{}
+	for n := range st.Releases {
+		if r := s.find(st.Releases[n].Name); errors.Is(r.fault, errUnfinished) {
+			st.Releases[n].Fault, st.Releases[n].Unfinished = "it is not finished yet", true
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -104,4 +105,59 @@ func TestStatusChecksSignatures(t *testing.T) {
 		s.write(t, res.Path+"/"+name, string(data))
 	}
 	says("not the one that was installed", StatusOptions{Keys: []sign.PublicKey{keys[0].Public()}})
+}
+
+// What a run that is at work has not finished is its, and not left by one that
+// did not end. Asking keeps no run from its work.
+func TestStatusWhileARunIsAtWork(t *testing.T) {
+	s := newSite(t)
+	res := s.install(t, Options{Bundle: pack(t, content("one"), nil).path, Roles: target})
+	partial := DefaultBase + ".d/0123456789ab-target"
+	s.write(t, partial+"/"+marker, "")
+	s.write(t, DefaultBase+".d/"+node.Prefix+"scratch-1/x", "")
+	left := []string{DefaultBase + ".d/" + node.Prefix + "scratch-1", partial}
+
+	unlock, err := s.open(t).lock()
+	must(t, err)
+	st := s.status(t)
+	if !st.Running || !st.Whole || len(st.Left) > 0 || st.Active != res.Release {
+		t.Errorf("while it is at work: %+v", st)
+	}
+	if r := st.Releases[1]; !r.Unfinished || r.Fault != "it is not finished yet" {
+		t.Errorf("the release that is being placed: %+v", r)
+	}
+	unlock()
+	st = s.status(t)
+	if st.Running || !slices.Equal(st.Left, left) || st.Releases[1].Unfinished || st.Releases[1].Fault != errUnfinished.Error() {
+		t.Errorf("when it has ended: %+v", st)
+	}
+}
+
+func TestStatusKeepsNoRunFromItsWork(t *testing.T) {
+	s := newSite(t)
+	done := make(chan struct{})
+	asked := make(chan error)
+	go func() {
+		var err error
+		for err == nil {
+			select {
+			case <-done:
+				asked <- nil
+				return
+			default:
+				_, err = node.Locked(s.root)
+			}
+		}
+		asked <- err
+	}()
+	for range 300 {
+		unlock, err := s.open(t).lock()
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		unlock()
+	}
+	close(done)
+	must(t, <-asked)
 }

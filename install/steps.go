@@ -170,7 +170,7 @@ func (i *Installation) preflight(ctx context.Context, m *manifest.Manifest, w Wi
 	if err != nil && (host.User == 0 || !errors.Is(err, fs.ErrPermission)) {
 		return nil, err // who is not root is told that first
 	}
-	w.Base, w.Image = i.base, !i.node.Booted()
+	w.Base, w.Image, w.Other = i.base, !i.node.Booted(), i.elsewhere()
 	findings := Preflight(m, n, w)
 	if err := Refused(findings); err != nil {
 		return findings, err

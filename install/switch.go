@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -195,6 +196,35 @@ func (i *Installation) foundBase() string {
 	}
 	return DefaultBase
 }
+
+// elsewhere is another base that something is installed below, by the link to
+// the program or by the repository file: a node has one of each, and so has room
+// for one base. It is empty when there is none.
+func (i *Installation) elsewhere() string {
+	var bases []string
+	for _, link := range programLinks {
+		if host, err := i.node.Path(link); err == nil {
+			target, _ := os.Readlink(host)
+			bases = append(bases, i.baseOf(target))
+		}
+	}
+	if host, err := i.node.Path(repositoryFile); err == nil {
+		text, _ := readSmall(host, manifest.MaxYAML)
+		if found := repositoryBase.FindSubmatch(text); found != nil {
+			bases = append(bases, i.baseOf(path.Join(string(found[1]), programName)))
+		}
+	}
+	for _, base := range bases {
+		// It may be this one by another way.
+		if host, err := i.node.Path(base); base != "" && err == nil && host != i.link {
+			return base
+		}
+	}
+	return ""
+}
+
+// repositoryBase finds the base in a repository file.
+var repositoryBase = regexp.MustCompile(`(?m)^baseurl=file://(/.*)/rpms/?$`)
 
 // switchTo makes a release the active one in one step, and then notes it. A
 // folder of older scripts in the link's place is kept as the release legacy.

@@ -106,8 +106,8 @@ func (i *Installation) removeOutside(ctx context.Context, done *Removed) error {
 		}
 		done.Paths = append(done.Paths, repositoryFile)
 	}
-	if !i.node.Booted() {
-		return nil
+	if !i.node.Booted() || i.elsewhere() != "" {
+		return nil // what fapolicyd was told is about another base
 	}
 	_, err = policy.Apply(ctx, i.node, nil)
 	return err

@@ -13,14 +13,20 @@ func (r *release) of(manifestDigest string) bool {
 	return r.receipt != nil && r.receipt.Manifest == manifestDigest
 }
 
-// vouch renews the receipt of a release that was installed without a trusted
-// key, once there is one that vouches for its bundle, and keeps the signature.
-func (i *Installation) vouch(r *release, authenticated bool, by string, signature []byte) error {
-	if !authenticated || r.receipt.Authenticated {
+// keepSignature puts the signature of a bundle beside the manifest of a release
+// that was made from it before it was signed.
+func (r *release) keepSignature(signature []byte) error {
+	if signature == nil || r.receipt.Authenticated {
 		return nil
 	}
-	if err := node.WriteFile(filepath.Join(r.dir, manifest.SignatureName), signature, 0o644); err != nil {
-		return err
+	return node.WriteFile(filepath.Join(r.dir, manifest.SignatureName), signature, 0o644)
+}
+
+// vouch renews the receipt of a release that was installed without a trusted
+// key, once there is one that vouches for its bundle.
+func (i *Installation) vouch(r *release, authenticated bool, by string) error {
+	if !authenticated || r.receipt.Authenticated {
+		return nil
 	}
 	renewed := *r.receipt
 	renewed.Authenticated, renewed.By = true, by

@@ -48,3 +48,6 @@ run airgap-bundle/airgap-install.sh --role both --root image --pubkey site.pub
 run "$pgbundle" status --root image --verify --pubkey site.pub
 run ls image/opt/patroni-airgap/
 run cat image/etc/yum.repos.d/patroni-airgap.repo
+run "$pgbundle" init --node pg1=10.0.0.11 --node pg2=10.0.0.12 --node pg3=10.0.0.13 --vip 10.0.0.10/24 --base-dir "$dir/image/opt/patroni-airgap" \
+	--vault-password-file vault-pass --generate-vault-password site
+run cat site/inventory/hosts.yml

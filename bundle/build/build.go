@@ -8,6 +8,7 @@ package build
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"pgbundle/bundle"
@@ -42,7 +43,9 @@ type Options struct {
 	Sources Sources
 	Fetch   *fetch.Client
 	Program Program
-	Jobs    int
+	// Playbook is the Ansible content that goes into the bundle.
+	Playbook fs.FS
+	Jobs     int
 	// WithKeys fetches the keys of the repositories, which a lock holds.
 	WithKeys bool
 	// Exact refuses a lock that fixes another pgbundle than Program; otherwise
@@ -101,7 +104,7 @@ func Build(ctx context.Context, o Options, lock *manifest.Lock, to Output) (*Bui
 	if err != nil {
 		return nil, err
 	}
-	layout, err := lay(ctx, lock, files, o.Jobs)
+	layout, err := lay(ctx, lock, files, o.Playbook, o.Jobs)
 	if err != nil {
 		return nil, err
 	}

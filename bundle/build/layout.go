@@ -26,6 +26,7 @@ const (
 	keyFile          = "rpms/keys/RPM-GPG-KEY-patroni-airgap"
 	wheelFolder      = "wheels"
 	collectionFolder = "collections"
+	playbookFolder   = "playbook"
 	requirementsLock = "requirements.lock"
 )
 
@@ -63,8 +64,8 @@ func (l *layout) Open(_ context.Context, name string) (io.ReadCloser, error) {
 
 // lay puts the artifacts and what goes with them in their places: the
 // repository's metadata and keys, the wheelhouses' locks, the collections'
-// requirements. The program comes first, all else by path.
-func lay(ctx context.Context, lock *manifest.Lock, at map[string]placed, jobs int) (*layout, error) {
+// requirements, the playbook. The program comes first, all else by path.
+func lay(ctx context.Context, lock *manifest.Lock, at map[string]placed, playbook fs.FS, jobs int) (*layout, error) {
 	l := &layout{content: map[string]placed{}}
 	for _, a := range lock.Artifacts {
 		p, ok := at[a.Path]
@@ -85,6 +86,9 @@ func lay(ctx context.Context, lock *manifest.Lock, at map[string]placed, jobs in
 	l.layKeys(lock)
 	l.layWheelLocks(lock)
 	l.layCollections(lock)
+	if err := l.layPlaybook(playbook); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(l.files, func(a, b manifest.File) int {
 		if first := programFirst(b.Path) - programFirst(a.Path); first != 0 {
 			return first
@@ -114,6 +118,27 @@ func (l *layout) layScript(lock *manifest.Lock) {
 	}
 	l.add(scriptName, script)
 	l.files[len(l.files)-1].Mode = 0o755
+}
+
+// layPlaybook adds the Ansible content that deploys what is in the bundle.
+func (l *layout) layPlaybook(playbook fs.FS) error {
+	if playbook == nil {
+		return nil
+	}
+	err := fs.WalkDir(playbook, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(playbook, name)
+		if err == nil {
+			l.add(path.Join(playbookFolder, name), data)
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("lay out the playbook: %w", err)
+	}
+	return nil
 }
 
 // layRepodata makes the folder of RPMs a dnf repository.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 )
@@ -33,13 +34,14 @@ nodes without a network, and proves that it is complete before anyone carries it
    pgbundle verify patroni-airgap-bundle-pg16-etcd3.5.16-rhel9.4-x86_64-full.tar.gz
 
 On a node, install puts it in its place, and status, rollback and uninstall go on
-from there.
+from there. On the control node, deploy makes the cluster of a site directory, and
+ops runs it.
 
 ` + exitText,
 		Commands: []*cli.Command{
 			buildCommand(h), lockCommand(h), resolveCommand(h), verifyCommand(h), inspectCommand(h), factsCommand(h),
 			signCommand(h), keygenCommand(h), installCommand(h), statusCommand(h), rollbackCommand(h), uninstallCommand(h),
-			completionCommand(h), docsCommand(h),
+			initCommand(h), deployCommand(h), opsCommand(h), completionCommand(h), docsCommand(h),
 		},
 		Writer: h.stdout, ErrWriter: h.stderr, Reader: h.stdin,
 		HideHelpCommand: true, Suggest: true, EnableBashCompletion: true,
@@ -84,8 +86,8 @@ func finish(c *cli.Command, parent string) {
 func commandPath(c *cli.Context) string {
 	path := c.Command.Name
 	for _, at := range c.Lineage() {
-		if at.Command != nil && at.Command.Name == "resolve" && path != "resolve" {
-			path = "resolve " + path
+		if at.Command != nil && slices.Contains([]string{"resolve", "ops"}, at.Command.Name) && path != at.Command.Name {
+			path = at.Command.Name + " " + path
 			break
 		}
 	}

@@ -13,8 +13,10 @@ import (
 // may also be .repo files, which shells find by themselves.
 var flagValues = map[string][]string{
 	"arch":       {"x86_64", "aarch64"},
+	"layout":     {"collocated", "separated"},
 	"log-format": {"auto", "plain", "json"},
 	"pg":         {"14", "15", "16", "17"},
+	"profile":    {"minimal", "small", "medium", "large", "xl"},
 	"repos":      {"rocky", "alma", "host"},
 	"role":       {"control", "target", "both"},
 	"with":       {"pgbackrest"},

@@ -46,6 +46,9 @@ func runInspect(c *cli.Context, h host) error {
 	if !slices.Contains([]string{"", "manifest", "files"}, view) {
 		return &usageError{fmt.Sprintf("inspect shows manifest or files, not %q", view), "pgbundle inspect " + c.Args().First() + " files"}
 	}
+	if err := notBundle(c.Args().First(), func(name string) string { return "pgbundle inspect " + name }); err != nil {
+		return err
+	}
 	b, err := bundle.Open(c.Args().First())
 	if err != nil {
 		return fmt.Errorf("inspect %s: %w", c.Args().First(), err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -33,7 +34,9 @@ its collections. What is here already is not placed again. Whatever goes wrong b
 the switch leaves the node as it was.
 
 Without --bundle the folder that pgbundle itself lies in is installed. Trusted keys
-are those of --pubkey and the files in ` + trustedKeys + `.
+are those of --pubkey and the files in ` + trustedKeys + `. Where an
+image has such files of its own, one of those keys has to have signed the bundle too:
+the booted node would refuse it otherwise.
 
 Examples:
    ./pgbundle install --role target
@@ -70,8 +73,10 @@ func openNode(c *cli.Context, h host) (*install.Installation, build.Progress, er
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.String("root") == "" {
-		return nil, nil, &usageError{"--root is empty: is a variable not set?", "pgbundle " + c.Command.Name + " --root DIR"}
+	for _, flag := range []string{"root", "base-dir", "bundle", "role", "to"} {
+		if c.IsSet(flag) && c.String(flag) == "" {
+			return nil, nil, &usageError{"--" + flag + " is empty: is a variable not set?", "pgbundle " + c.Command.Name + " --help"}
+		}
 	}
 	n, err := node.Open(c.String("root"), nil)
 	if err != nil {
@@ -142,7 +147,7 @@ func place(c *cli.Context, i *install.Installation) (*install.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	source, err := sourceOf(c.String("bundle"))
+	source, err := sourceOf(c)
 	if err != nil {
 		return nil, err
 	}
@@ -174,8 +179,12 @@ func rolesOf(word string) ([]manifest.Role, error) {
 
 // sourceOf is the bundle that is meant: the one that is named, or the folder
 // that this program lies in.
-func sourceOf(named string) (string, error) {
-	if named != "" {
+func sourceOf(c *cli.Context) (string, error) {
+	install := func(name string) string { return "pgbundle install --role " + c.String("role") + " --bundle " + name }
+	if named := c.String("bundle"); named != "" {
+		if err := cmp.Or(notBundle(named, install), inRelease(named, install)); err != nil {
+			return "", err
+		}
 		return filepath.Abs(named)
 	}
 	program, err := os.Executable()
@@ -187,10 +196,10 @@ func sourceOf(named string) (string, error) {
 	}
 	folder := filepath.Dir(program)
 	if _, err := os.Lstat(filepath.Join(folder, manifest.ManifestName)); errors.Is(err, fs.ErrNotExist) {
-		return "", &usageError{"no bundle is named, and this program does not lie in one", "pgbundle install --role ROLE --bundle FILE"}
+		return "", &usageError{"no bundle is named, and this program does not lie in one", install("FILE")}
 	}
-	if _, err := os.Lstat(filepath.Join(folder, "receipt.yaml")); err == nil {
-		return "", &usageError{fmt.Sprintf("no bundle is named, and %s is a release that is installed already", folder), "pgbundle install --role ROLE --bundle FILE"}
+	if err := inRelease(folder, install); err != nil {
+		return "", &usageError{fmt.Sprintf("no bundle is named, and %s is a release that is installed already", folder), install("FILE")}
 	}
 	return folder, nil
 }
@@ -200,7 +209,7 @@ func installHint(c *cli.Context, err error) error {
 	if errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0 {
 		return withHint(err, "run it as root: sudo pgbundle "+c.Command.Name+" …")
 	}
-	return err
+	return trustHint(err)
 }
 
 // installed is the result of install for machines; it is written also when it

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -22,6 +23,7 @@ func main() {
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		getenv:   os.Getenv,
 		terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		screen:   term.IsTerminal(int(os.Stdout.Fd())),
 	})
 	stop()
 	os.Exit(status)
@@ -34,6 +36,7 @@ type host struct {
 	stdout, stderr io.Writer
 	getenv         func(string) string
 	terminal       bool // stderr is a terminal
+	screen         bool // stdout is one too
 }
 
 // checkedWriter remembers the first failure to write, so that a result that
@@ -61,7 +64,7 @@ func run(ctx context.Context, args []string, h host) int {
 	if err == nil && out.err != nil {
 		err = fmt.Errorf("write the result: %w", out.err)
 	}
-	if err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil && !errors.Is(err, errInterrupted) {
 		err = errInterrupted
 	}
 	if err != nil {

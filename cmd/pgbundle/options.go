@@ -14,13 +14,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"pgbundle/bundle/build"
+	"pgbundle/install/playbook"
 	"pgbundle/manifest"
 )
 
 // optionsOf gathers what a build works with: the places that the spec names or
 // this host is set up for, and a client that reaches them.
 func optionsOf(c *cli.Context, h host, spec build.Spec, progress build.Progress) (build.Options, error) {
-	o := build.Options{Spec: spec, Progress: progress, Now: time.Now(), Jobs: c.Int("jobs")}
+	o := build.Options{Spec: spec, Playbook: playbook.FS, Progress: progress, Now: time.Now(), Jobs: c.Int("jobs")}
 	var err error
 	if o.Epoch, err = epoch(h); err != nil {
 		return o, err

@@ -72,7 +72,7 @@ func programFolder(t *testing.T) string {
 //	galaxytoken T  makes Galaxy ask for a token
 //	asked N PATH   fails unless PATH was asked for N times; asked forget
 //	flip FILE N    turns one bit of byte N
-//	trust NAME     fetches a public key of the world
+//	exits N WORDS  is exec, and fails unless the exit status is N
 func TestScript(t *testing.T) {
 	world, err := fixture.New("", fixture.Options{})
 	if err != nil {
@@ -85,6 +85,7 @@ func TestScript(t *testing.T) {
 		Setup:         func(env *testscript.Env) error { return setUp(env, world, folder) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fault": fault, "galaxytoken": askToken, "asked": asked, "flip": flip, "build": buildHere,
+			"exits": exits,
 		},
 	})
 }
@@ -123,6 +124,21 @@ func buildHere(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if exit, ok := err.(*exec.ExitError); ok {
 		ts.Setenv("STATUS", strconv.Itoa(exit.ExitCode()))
+	}
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	if exit, ok := err.(*exec.ExitError); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("%s: exit status %d, want %d", strings.Join(args[1:], " "), got, want)
 	}
 }
 

@@ -156,6 +156,9 @@ func whole(ctx context.Context, path string) error {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
 		return &usageError{path + " is a link: signing would put a file in its place", "pgbundle sign the file that it leads to"}
 	}
+	if err := notBundle(path, func(name string) string { return "pgbundle sign --key KEY " + name }); err != nil {
+		return err
+	}
 	report, err := bundle.Verify(ctx, path, bundle.VerifyOptions{Jobs: runtime.NumCPU()})
 	if err == nil {
 		err = report.Damage()
@@ -200,13 +203,7 @@ func password(c *cli.Context, h host, prompt string) (string, error) {
 		line, _, _ := strings.Cut(string(data), "\n")
 		return strings.TrimSuffix(line, "\r"), nil
 	}
-	in, ok := h.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return "", &usageError{"no terminal to ask for the password on", "--password-file FILE"}
-	}
-	fmt.Fprintf(h.stderr, "%s: ", prompt)
-	defer fmt.Fprintln(h.stderr)
-	return readPassword(c.Context, int(in.Fd()))
+	return askSecret(c, h, prompt)
 }
 
 // readPassword reads a line from a terminal without showing it, until the

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -15,8 +14,10 @@ func statusCommand(h host) *cli.Command {
 	return &cli.Command{
 		Name:  "status",
 		Usage: "tell what is installed here, since when, and who vouches for it",
-		Description: `Lists the releases on this node. With --verify every file of each is compared with
-what was installed, its owner and mode too; what is not whole ends with exit status 3.
+		Description: `Lists the releases on this node, and what is wrong at a glance: a link that leads
+nowhere, an active release that is not complete, a repository file that somebody
+changed. With --verify every file of each release is compared with what was
+installed, its owner and mode too. What is not whole ends with exit status 3.
 
 Examples:
    pgbundle status
@@ -37,7 +38,7 @@ func runStatus(c *cli.Context, h host) error {
 	defer closeProgress(progress)
 	trusted, err := trustedOf(c.StringSlice("pubkey"))
 	if err != nil {
-		return err
+		return installHint(c, err)
 	}
 	st, err := i.Status(c.Context, install.StatusOptions{Verify: c.Bool("verify"), Keys: trusted})
 	if err != nil {
@@ -49,13 +50,16 @@ func runStatus(c *cli.Context, h host) error {
 	} else {
 		writeStatus(h.stdout, st)
 	}
-	if err == nil && st.Verified && !st.Whole {
-		err = manifest.Classify(manifest.ErrDamaged, errors.New("what is installed here is not whole"))
+	if err == nil && !st.Whole {
+		err = manifest.Classify(manifest.ErrDamaged, fmt.Errorf("what is installed below %s is not whole", st.Base))
 	}
 	return err
 }
 
 func writeStatus(w io.Writer, st *install.Status) {
+	if st.Running {
+		fmt.Fprintln(w, "running  another pgbundle is at work on this node: what is unfinished is its")
+	}
 	if st.Active == "" {
 		fmt.Fprintf(w, "nothing is active below %s\n", st.Base)
 	}
@@ -86,6 +90,9 @@ func writeRelease(w io.Writer, r install.ReleaseStatus) {
 		word = "active"
 	}
 	switch {
+	case r.Unfinished:
+		fmt.Fprintf(w, "%-8s %s: %s\n", "partial", r.Name, r.Fault)
+		return
 	case r.Fault != "":
 		fmt.Fprintf(w, "%-8s %s: %s\n", "broken", r.Name, r.Fault)
 		return

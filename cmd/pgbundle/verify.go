@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,13 +15,13 @@ import (
 
 	"pgbundle/bundle"
 	"pgbundle/bundle/build"
+	"pgbundle/install"
 	"pgbundle/manifest"
 	"pgbundle/manifest/sign"
 )
 
-// trustedKeys is where a site keeps the keys that it trusts; no install
-// writes there.
-const trustedKeys = "/etc/pgbundle/trusted-keys.d"
+// trustedKeys is where a site keeps the keys that it trusts.
+const trustedKeys = install.TrustedKeys
 
 func verifyCommand(h host) *cli.Command {
 	return &cli.Command{
@@ -67,6 +68,10 @@ func runVerify(c *cli.Context, h host) error {
 	if err != nil {
 		return err
 	}
+	verify := func(name string) string { return "pgbundle verify " + name }
+	if err := cmp.Or(notBundle(path, verify), inRelease(path, verify)); err != nil {
+		return err
+	}
 	progress, err := newProgress(h, c.Bool("quiet"), c.String("log-format"))
 	if err != nil {
 		return err
@@ -102,9 +107,19 @@ func runVerify(c *cli.Context, h host) error {
 		v.write(h.stdout)
 	}
 	if failure != nil {
-		return fmt.Errorf("verify %s: %w", path, failure)
+		return trustHint(fmt.Errorf("verify %s: %w", path, failure))
 	}
 	return nil
+}
+
+// trustHint adds how a key comes to be trusted to an error that says that none
+// that is has signed a bundle.
+func trustHint(err error) error {
+	if !errors.Is(err, sign.ErrUntrusted) {
+		return err
+	}
+	return withHint(err, "ask who made the bundle, by another way than it came, for the id of his key: one that you trust goes as a .pub file into "+
+		trustedKeys+", or is named by --pubkey; who holds a trusted key signs with pgbundle sign")
 }
 
 // prove resolves again from the opened bundle, whose bytes are proven. What its

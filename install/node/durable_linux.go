@@ -7,8 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func lockFolder(f *os.File) error {
-	err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+// lockFolder takes a lock of an open folder: a shared one stands beside other
+// shared ones.
+func lockFolder(f *os.File, shared bool) error {
+	how := unix.LOCK_EX
+	if shared {
+		how = unix.LOCK_SH
+	}
+	err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return ErrBusy
 	}

@@ -9,5 +9,5 @@ import "embed"
 // FS is the content, as it lies in a bundle below playbook/. The templates of a
 // site directory are below site/.
 //
-//go:embed all:playbooks all:roles all:site site.yml
+//go:embed playbooks plugins roles site site.yml
 var FS embed.FS

@@ -56,15 +56,6 @@ func Trust(ctx context.Context, m Machine, release string) error {
 	return err
 }
 
-// Withdraw makes fapolicyd forget these releases. Their labels go with them.
-func Withdraw(ctx context.Context, m Machine, releases []string) (Result, error) {
-	trust, err := applyTrust(ctx, m, releases, forget)
-	if err != nil {
-		return nil, err
-	}
-	return Result{"fapolicyd": trust, "selinux": "nothing to take back"}, nil
-}
-
 // fapolicyd is in force when it runs, and when it will at the next boot: who
 // stops it to install must not find everything denied later.
 func fapolicyd(ctx context.Context, m Machine) (running, enabled bool, err error) {

@@ -72,9 +72,8 @@ func format(list []entry) []byte {
 type change int
 
 const (
-	keep   change = iota // known ones stay, new ones come, all others go
-	renew                // these are made anew, all others stay
-	forget               // these go, all others stay
+	keep  change = iota // known ones stay, new ones come, all others go
+	renew               // these are made anew, all others stay
 )
 
 // applyTrust changes our list and makes fapolicyd read it.
@@ -133,7 +132,7 @@ func store(host string, list []entry) error {
 	if len(list) == 0 {
 		return node.Remove(host)
 	}
-	if err := os.MkdirAll(filepath.Dir(host), 0o755); err != nil {
+	if err := node.MakeFolders(filepath.Dir(host)); err != nil {
 		return fmt.Errorf("write fapolicyd's list: %w", err)
 	}
 	return node.WriteFile(host, format(list), 0o644)
@@ -150,9 +149,6 @@ func merge(ctx context.Context, m Machine, before []entry, releases []string, wh
 		if i >= 0 && what == keep {
 			known[releases[i]] = true
 		}
-	}
-	if what == forget {
-		return after, nil, nil
 	}
 	for _, dir := range releases {
 		if known[dir] {

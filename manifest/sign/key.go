@@ -141,7 +141,7 @@ func wellFormed(k PrivateKey) bool {
 // may precede it, nothing but line ends may follow.
 func keyLine(data []byte) (string, error) {
 	if len(data) > maxKeyFile {
-		return "", fmt.Errorf("%d bytes are no key file", len(data))
+		return "", fmt.Errorf("more than %d bytes are no key file", maxKeyFile)
 	}
 	lines := strings.Split(strings.TrimRight(string(data), "\r\n"), "\n")
 	if strings.HasPrefix(lines[0], "untrusted comment:") {
@@ -156,25 +156,42 @@ func keyLine(data []byte) (string, error) {
 func reason(err error) string { return strings.TrimPrefix(err.Error(), "minisign: ") }
 
 // TrustedKeys reads every *.pub file of a folder of trusted keys. A folder
-// that is not there holds no key; a file that is no key is an error, since
-// leaving it out would quietly weaken what the site meant. The error is of
-// class manifest.ErrUsage.
+// that is not there holds no key; one that cannot be read, and a file that is no
+// key, are errors, since leaving them out would quietly weaken what the site
+// meant. The error about a file that is no key is of class manifest.ErrUsage.
 func TrustedKeys(folder fs.FS) ([]PublicKey, error) {
-	names, err := fs.Glob(folder, "*.pub")
+	entries, err := fs.ReadDir(folder, ".")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read trusted keys: %w", err)
 	}
 	var keys []PublicKey
-	for _, name := range names {
-		data, err := fs.ReadFile(folder, name)
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".pub") {
+			continue
+		}
+		data, err := readKey(folder, e.Name())
 		if err != nil {
-			return nil, fmt.Errorf("read trusted key %s: %w", name, err)
+			return nil, fmt.Errorf("read trusted key %s: %w", e.Name(), err)
 		}
 		key, err := ParsePublicKey(data)
 		if err != nil {
-			return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("trusted key %s: %w", name, err))
+			return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("trusted key %s: %w", e.Name(), err))
 		}
 		keys = append(keys, key)
 	}
 	return keys, nil
+}
+
+// readKey reads no more of a file than a key file may have, and one byte to
+// tell that it has more.
+func readKey(folder fs.FS, name string) ([]byte, error) {
+	f, err := folder.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 }

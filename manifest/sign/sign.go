@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"aead.dev/minisign"
@@ -80,10 +81,15 @@ func Manifest(key PrivateKey, raw []byte) ([]byte, error) {
 	return Sign(key, raw, "pgbundle "+manifest.BundleID(raw))
 }
 
+// ErrUntrusted says that no trusted key has signed something, as far as one can
+// see: somebody else has, or nobody. It is of class manifest.ErrSignature.
+var ErrUntrusted = manifest.Classify(manifest.ErrSignature, errors.New("no trusted key has signed it"))
+
 // Verify checks a signature file over message against the trusted keys and
 // returns the key that made it with its trusted comment. The error is of class
 // manifest.ErrDamaged when the file is no signature, and of
-// manifest.ErrSignature when no trusted key made it or the message is another.
+// manifest.ErrSignature when no trusted key made it (ErrUntrusted) or the message
+// is another.
 func Verify(trusted []PublicKey, message, signature []byte) (PublicKey, string, error) {
 	s, err := parseSignature(signature)
 	if err != nil {
@@ -102,10 +108,28 @@ func Verify(trusted []PublicKey, message, signature []byte) (PublicKey, string, 
 	}
 	if known {
 		return PublicKey{}, "", manifest.Classify(manifest.ErrSignature,
-			fmt.Errorf("the signature bears the id of trusted key %s but is not its signature over these bytes", keyID(s.KeyID)))
+			fmt.Errorf("the signature bears the id of trusted key %s but is not its signature over these bytes: one of the two was changed since: get them anew from who signed them", keyID(s.KeyID)))
 	}
-	return PublicKey{}, "", manifest.Classify(manifest.ErrSignature,
-		fmt.Errorf("signed by key %s, which is not a trusted key", keyID(s.KeyID)))
+	return PublicKey{}, "", manifest.Classify(ErrUntrusted,
+		fmt.Errorf("signed by key %s, which is not a trusted key: %s", keyID(s.KeyID), Trusted(trusted)))
+}
+
+// Trusted says in words which keys are trusted.
+func Trusted(keys []PublicKey) string {
+	if len(keys) == 0 {
+		return "none is trusted here"
+	}
+	return "trusted here: " + IDs(keys)
+}
+
+// IDs lists the ids of keys, each once.
+func IDs(keys []PublicKey) string {
+	var ids []string
+	for _, k := range keys {
+		ids = append(ids, k.ID())
+	}
+	slices.Sort(ids)
+	return strings.Join(slices.Compact(ids), ", ")
 }
 
 func keyID(id uint64) string { return fmt.Sprintf("%016X", id) }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -55,8 +57,8 @@ func TestSignVerify(t *testing.T) {
 		class     error
 		want      string
 	}{
-		{"no key", nil, string(message), signature, manifest.ErrSignature, "which is not a trusted key"},
-		{"a stranger", []PublicKey{other.Public()}, string(message), signature, manifest.ErrSignature, "signed by key " + ours.ID() + ", which is not a trusted key"},
+		{"no key", nil, string(message), signature, ErrUntrusted, "which is not a trusted key: none is trusted here"},
+		{"a stranger", []PublicKey{other.Public(), other.Public()}, string(message), signature, ErrUntrusted, "signed by key " + ours.ID() + ", which is not a trusted key: trusted here: " + other.ID()},
 		{"another message", []PublicKey{ours.Public()}, "version: 2\n", signature, manifest.ErrSignature, "is not its signature over these bytes"},
 		{"another trusted comment", []PublicKey{ours.Public()}, string(message), with(2, "trusted comment: pgbundle 000000000000"), manifest.ErrSignature, "is not its signature"},
 		{"no trusted comment", []PublicKey{ours.Public()}, string(message), []byte(strings.Join(lines[:2], "\n")), manifest.ErrDamaged, "2 lines instead of four"},
@@ -65,7 +67,7 @@ func TestSignVerify(t *testing.T) {
 		{"nothing", []PublicKey{ours.Public()}, string(message), nil, manifest.ErrDamaged, "1 lines"},
 		{"much", []PublicKey{ours.Public()}, string(message), make([]byte, MaxSignature+1), manifest.ErrDamaged, "at most 10240"},
 	} {
-		if _, _, err := Verify(c.keys, []byte(c.message), c.signature); !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := Verify(c.keys, []byte(c.message), c.signature); errors.Is(err, ErrUntrusted) != (c.class == ErrUntrusted) || !errors.Is(err, c.class) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -160,6 +162,20 @@ func TestTrustedKeys(t *testing.T) {
 	}
 	if _, err := TrustedKeys(fstest.MapFS{"a.pub": {Data: []byte("x")}}); !errors.Is(err, manifest.ErrUsage) {
 		t.Errorf("a file that is no key: %v", err)
+	}
+	if _, err := TrustedKeys(fstest.MapFS{"a.pub": {Data: make([]byte, 1<<20)}}); !errors.Is(err, manifest.ErrUsage) || !strings.Contains(err.Error(), "more than 4096 bytes") {
+		t.Errorf("a file that is too long: %v", err)
+	}
+	// What cannot be read is no folder without keys.
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := TrustedKeys(os.DirFS(file)); err == nil {
+		t.Errorf("a file in the folder's place: %v", keys)
+	}
+	if keys, err := TrustedKeys(os.DirFS(file + "-not-there")); err != nil || len(keys) != 0 {
+		t.Errorf("no folder: %v, %v", keys, err)
 	}
 }
 

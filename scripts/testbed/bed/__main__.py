@@ -8,7 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from bed import closed, convert, debian, etcd, galaxy, image, net, postgres, repos, roots
+from bed import closed, convert, debian, etcd, galaxy, harden, image, net, postgres, repos, roots
 from bed.nodes import Nodes
 from bed.relations import Words
 from bed.stage import HERE, Store
@@ -39,7 +39,8 @@ class Bed:
         collections = self.store.stage("galaxy", ["galaxy.py"], [], galaxy.make)
         nodes = Nodes(self.store.root)
         return {"pg": self.major, "repositories": str(repositories), "keys": str(keys), "images": images, "etcd": str(release),
-                "galaxy": str(collections), "hand": nodes.net.hand, "sshConfig": str(nodes.ssh_config), "seconds": self.store.seconds}
+                "galaxy": str(collections), "hand": nodes.net.hand, "sshConfig": str(nodes.ssh_config),
+                "password": harden.PASSWORD, "seconds": self.store.seconds}
 
     def rpms(self) -> Path:
         """Every RPM, unsigned: folders base, delta and extra below the stage."""
@@ -72,10 +73,10 @@ class Bed:
         repos.make(files, self.recipe["repository"], keys, out)
 
     def _image(self, name: str, more: list[str], repositories: Path) -> Path:
-        """The root of a node: the base without what EL 9 minimal lacks, and `more`."""
+        """The root of a node: the base as EL 9 minimal has it, and `more`."""
         absent = {*self.recipe["node"]["absent"], *self.recipe["exclude"]}
         packages = [self.recipe["rename"].get(package, package) for package in self.recipe["base"] if package not in absent]
-        packages += ["testbed-image", *more]
+        packages += ["testbed-image", *self.recipe["node"]["present"], *more]
         return self.store.stage(f"image-{name}", ["roots.py", "harden.py", "fapolicyd.py"], [str(repositories), str(packages)],
                                 lambda out: roots.make(repositories, packages, out)) / "root"
 

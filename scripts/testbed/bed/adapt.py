@@ -104,12 +104,45 @@ def _ping(package: Package, payload: Payload, _: Path) -> list[Piece]:
 
 
 def _haproxy(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    """EL's unit: systemd does not start again what was killed, and a folder is read beside the file."""
     add_user(package, HAPROXY)
+    payload.add_text("/usr/lib/systemd/system/haproxy.service", """[Unit]
+Description=HAProxy Load Balancer
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+EnvironmentFile=-/etc/sysconfig/haproxy
+Environment="CONFIG=/etc/haproxy/haproxy.cfg" "PIDFILE=/run/haproxy.pid" "CFGDIR=/etc/haproxy/conf.d"
+ExecStartPre=/usr/sbin/haproxy -f $CONFIG -f $CFGDIR -c -q $OPTIONS
+ExecStart=/usr/sbin/haproxy -Ws -f $CONFIG -f $CFGDIR -p $PIDFILE $OPTIONS
+ExecReload=/usr/sbin/haproxy -f $CONFIG -f $CFGDIR -c -q $OPTIONS
+ExecReload=/bin/kill -USR2 $MAINPID
+KillMode=mixed
+SuccessExitStatus=143
+Type=notify
+
+[Install]
+WantedBy=multi-user.target
+""")
+    payload.add_dir("/etc/haproxy/conf.d")
+    settings = payload.target("/etc/haproxy/haproxy.cfg")
+    settings.write_text(settings.read_text().replace("/run/haproxy/admin.sock", "/var/lib/haproxy/stats"))
     return [(package, payload)]
 
 
 def _polkitd(package: Package, payload: Payload, _: Path) -> list[Piece]:
     add_user(package, POLKITD)
+    for folder in ("/etc/polkit-1/rules.d", "/var/lib/polkit-1"):
+        payload.add_dir(folder, 0o700, POLKITD.name)
+    payload.mark("/usr/lib/polkit-1/polkit-agent-helper-1", mode=0o4755)
+    return [(package, payload)]
+
+
+def _firewalld(package: Package, payload: Payload, _: Path) -> list[Piece]:
+    """A server's policy, as EL links it; without one, polkit knows no action of firewall-cmd."""
+    policy = "/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1"
+    payload.add_link(f"{policy}.policy", Path(f"{policy}.server.policy.choice").name)
     return [(package, payload)]
 
 
@@ -157,6 +190,7 @@ ADAPT: dict[str, Callable[[Package, Payload, Path], list[Piece]]] = {
     "chrony": _chrony,
     "dash": _dash,
     "fapolicyd": _fapolicyd,
+    "firewalld": _firewalld,
     "haproxy": _haproxy,
     "iputils-ping": _ping,
     "libc6": _libc6,

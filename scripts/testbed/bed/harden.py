@@ -9,6 +9,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
+USERS = ("alice", "bob")
+PASSWORD = "swordfish and chips"  # bob's, which his sudo asks for
+
 _FILES = {
     # /tmp, /var/tmp and /home can neither run a program nor hold a device
     "etc/fstab": (0o644, """\
@@ -26,6 +29,7 @@ root ALL=(ALL) ALL
 @includedir /etc/sudoers.d
 """),
     "etc/sudoers.d/alice": (0o440, "alice ALL=(ALL) NOPASSWD: ALL\n"),
+    "etc/sudoers.d/bob": (0o440, "bob ALL=(ALL) ALL\n"),
     "etc/ssh/sshd_config.d/site.conf": (0o600, """\
 PermitRootLogin no
 PasswordAuthentication no
@@ -48,6 +52,14 @@ name=Rocky Linux $releasever - BaseOS
 baseurl=https://dl.testbed.invalid/pub/rocky/$releasever/BaseOS/$basearch/os/
 gpgcheck=1
 enabled=1
+"""),
+    # a clock is shared: chronyd runs and answers, and leaves the clock alone
+    "etc/systemd/system/chronyd.service.d/testbed.conf": (0o644, """\
+[Unit]
+ConditionCapability=
+[Service]
+ExecStart=
+ExecStart=!/usr/sbin/chronyd $DAEMON_OPTS -x
 """),
     # a kernel is shared: sysctl must succeed and never reach it (scripts/testbed/README.md)
     "etc/systemd/system/testbed-sysctl.service": (0o644, r"""\
@@ -83,7 +95,10 @@ _UMASK_LINE = "session optional pam_umask.so silent\n"  # EL has it in postlogin
 
 
 def harden(root: Path) -> None:
-    """Turn a fresh root into a node of a careful site, with the user alice."""
+    """Turn a fresh root into a node of a careful site.
+
+    alice's sudo asks for nothing, bob's for his password.
+    """
     for path, (mode, text) in _FILES.items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,9 +110,12 @@ def harden(root: Path) -> None:
     defaults = root / "etc/login.defs"
     text = re.sub(r"(?m)^UMASK\s.*$", "UMASK 077", defaults.read_text())
     defaults.write_text(re.sub(r"(?m)^USERGROUPS_ENAB\s.*$", "USERGROUPS_ENAB no", text))
-    subprocess.run(["useradd", "--root", root, "--uid", "1000", "--user-group", "--create-home", "--shell", "/bin/bash", "alice"], check=True)
-    (root / "home/alice").chmod(0o700)
-    subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", "testbed-sysctl.service"], check=True)
+    for uid, name in enumerate(USERS, 1000):
+        subprocess.run(["useradd", "--root", root, "--uid", str(uid), "--user-group", "--create-home", "--shell", "/bin/bash", name], check=True)
+        (root / "home" / name).chmod(0o700)
+    # a named method keeps chpasswd from asking PAM
+    subprocess.run(["chpasswd", "--root", root, "--crypt-method", "SHA512"], check=True, input=f"bob:{PASSWORD}\n", text=True)
+    subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", "testbed-sysctl.service", "firewalld.service"], check=True)
     for unit in _DEBIANS:
         for link in (root / "etc/systemd/system").glob(f"*.wants/{unit}"):
             link.unlink()

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from bed import net
 from bed.cgroup import Group
+from bed.harden import USERS
 
 # Beyond nspawn's own: what a cluster node changes (addresses, pings) and what a test looks into.
 _CAPABILITIES = "CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_PTRACE"
@@ -66,7 +67,7 @@ class Nodes:
             yield
 
     def key(self) -> str:
-        """The public key that alice of every node accepts; ssh_config names the private one."""
+        """The public key that every node accepts for alice and bob; ssh_config names the private one."""
         if not (self.home / "id").exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "testbed", "-f", self.home / "id"], check=True)
             lines = [f"Host {' '.join(net.NAMES)}", "  User alice", f"  IdentityFile {self.home / 'id'}", "  IdentitiesOnly yes",
@@ -191,7 +192,8 @@ class Node:
         (upper / "etc/hosts").write_text(net.hosts())
         subprocess.run(["ssh-keygen", "-q", "-A", "-f", upper], check=True, stdout=subprocess.DEVNULL)
         (upper / "etc/ssh/authorized_keys").mkdir()
-        (upper / "etc/ssh/authorized_keys/alice").write_text(self._nodes.key())
+        for user in USERS:
+            (upper / "etc/ssh/authorized_keys" / user).write_text(self._nodes.key())
         (self._home / "image").write_text(str(image))
 
     def _init(self) -> int:

@@ -27,6 +27,8 @@ BUILDS = {
 _CLIENT = "clusterdb createdb createuser dropdb dropuser pg_basebackup pg_combinebackup pg_config pg_createsubscriber " \
     "pg_dump pg_dumpall pg_isready pg_receivewal pg_restore pg_waldump psql reindexdb vacuumdb pgbench"
 _CONTRIB = "oid2name vacuumlo pg_amcheck"
+# What PGDG's scriptlet links into /usr/bin by alternatives(8).
+_LINKED = "psql clusterdb createdb createuser dropdb dropuser pg_basebackup pg_dump pg_dumpall pg_restore reindexdb vacuumdb"
 # Modules of the server itself; every other one below lib/ is contrib.
 _SERVER_MODULES = r"dict_snowball|libpqwalreceiver|pgoutput|plpgsql|(cyrillic|euc\w*|latin\w*|utf8)_and_\w+|euc2004_sjis2004"
 
@@ -59,6 +61,8 @@ def make(major: str, tree: Path, out: Path, work: Path, attrs: Path) -> None:
     whole = _payload(tree, home, work / "server")
     parts = {name: whole.split(work / name, re.compile(f"^{home}/(?:{pattern})")) for name, pattern in _parts().items()}
     _server_files(major, whole)
+    for program in _LINKED.split():
+        parts["client"].add_link(f"/usr/bin/{program}", f"{home}/bin/{program}")
     pieces = {"": parts["client"], "-server": whole, **{f"-{name}": parts[name] for name in ("libs", "contrib", "plpython3", "devel")}}
     for suffix, payload in pieces.items():
         package = _package(major, version, suffix)
