@@ -176,12 +176,13 @@ exit 2
 		class  error
 		has    string
 	}{
-		"a host fails":           {fail("etcd", "failed"), nil, "deploy: 2 hosts failed:\nn1, n2: etcd: x: no\n  way"},
-		"preflight refuses":      {fail("preflight", "failed"), manifest.ErrUnsolvable, "n1, n2: preflight: x: no"},
-		"a host is away":         {fail("preflight", "unreachable"), nil, "n1, n2: unreachable: no\n  way\n  try ssh n1 true"},
-		"it does not parse":      {"echo 'ERROR! no such role'; exit 4", nil, "exit status 4:\nERROR! no such role"},
-		"an option it hates":     {"echo 'ansible-playbook: error: unrecognized arguments: --x'; exit 2", manifest.ErrUsage, "unrecognized arguments: --x"},
-		"it is not what it says": {"kill -9 $$", nil, "exit status -1"},
+		"a host fails":            {fail("etcd", "failed"), nil, "deploy: 2 hosts failed:\nn1, n2: etcd: x: no\n  way"},
+		"preflight refuses":       {fail("preflight", "failed"), manifest.ErrUnsolvable, "n1, n2: preflight: x: no"},
+		"a host is away":          {fail("preflight", "unreachable"), nil, "n1, n2: unreachable: no\n  way\n  try ssh n1 true"},
+		"it does not parse":       {"echo 'ERROR! no such role'; exit 4", nil, "exit status 4:\nERROR! no such role"},
+		"collections are missing": {`echo "ERROR! couldn't resolve module/action 'ansible.posix.sysctl'."; exit 4`, nil, "sysctl'.\nthis Ansible has not all collections"},
+		"an option it hates":      {"echo 'ansible-playbook: error: unrecognized arguments: --x'; exit 2", manifest.ErrUsage, "unrecognized arguments: --x"},
+		"it is not what it says":  {"kill -9 $$", nil, "exit status -1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := newStage(t, c.script).prepare(t).Start(t.Context())
