@@ -40,6 +40,8 @@ class Net:
         if self._switch not in present:
             self._make_switch()
         if self.namespace(name) not in present:
+            self._add(self.namespace(name))
+        if not _has_link(self.namespace(name), "eth0"):
             self._plug(name)
         _ip(self.namespace(name), "address", "flush", "dev", "eth0", "scope", "global")
         _ip(self.namespace(name), "address", "add", f"{address(name)}/24", "dev", "eth0")
@@ -79,8 +81,9 @@ class Net:
         _ip(self.hand, "link", "set", "eth0", "up")
 
     def _plug(self, name: str) -> None:
-        if name != "hand":
-            self._add(self.namespace(name))
+        # a namespace that was deleted goes when the kernel gets to it, and its cable with it
+        if _has_link(self._switch, _port(name)):
+            _ip(self._switch, "link", "delete", _port(name))
         # one hardware address for ever: its peers remember it when a node is made anew
         last = NAMES.get(name, _HAND)
         _run("ip", "link", "add", "eth0", "address", f"02:00:0a:4d:00:{last:02x}", "netns", self.namespace(name), "type", "veth",
@@ -90,6 +93,10 @@ class Net:
     def _add(self, namespace: str) -> None:
         _run("ip", "netns", "add", namespace)
         _ip(namespace, "link", "set", "lo", "up")
+
+
+def _has_link(namespace: str, link: str) -> bool:
+    return subprocess.run(["ip", "-n", namespace, "link", "show", "dev", link], capture_output=True).returncode == 0
 
 
 def _port(name: str) -> str:

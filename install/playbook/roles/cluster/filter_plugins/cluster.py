@@ -1,11 +1,13 @@
 """What operations make of the answers of a cluster's members. Nothing here connects to anything: Patroni's REST API says
 how the cluster is (GET /cluster, the same words in 3.x and 4.x), and these filters judge it."""
 
+import json
 import math
 import re
 
 WELL = ("running", "streaming")  # of a replica 3.0 says running, later ones say streaming once it follows
 LEADERS = ("leader", "master", "standby_leader")
+_REGISTERED = ("cluster_contact", "cluster_seen", "cluster_units_seen", "cluster_etcd_seen", "cluster_probe")
 RECORD = "pgbundle"  # key in the store's document that remembers which parameters were set from a site's variables
 
 
@@ -86,6 +88,11 @@ def switchover_refusals(now, target, sync):
     return refusals
 
 
+def replicas(now):
+    """Names of the replicas that are up."""
+    return [member["name"] for member in now["members"] if member["role"] != "leader" and member["state"] in WELL]
+
+
 def words(now):
     """How the cluster is, in a few lines to stand below patronictl's table."""
     lines = []
@@ -151,6 +158,37 @@ def dcs_change_words(changes):
     ]
 
 
+def findings(hostvars, groups, parts, vip):
+    """What verify-cluster found, as [check, ok, says] dicts, from what tasks registered at each host. Only what is in parts
+    was looked at."""
+    nodes = sorted({host for group in ("etcd", "patroni_cluster", "pgbouncer", "haproxy") for host in groups.get(group, [])})
+    seen = {node: {name: hostvars[node].get(name) or {} for name in _REGISTERED} for node in nodes}
+    silence = silent([(node, seen[node]["cluster_contact"], seen[node]["cluster_seen"]) for node in nodes])
+    told = [_finding("nodes", False, f"{node}: {reason}") for node, reason in sorted(silence.items())]
+    if "services" in parts:
+        for node in nodes:
+            told += _services(node, seen[node]["cluster_units_seen"])
+    if "etcd" in parts:
+        told += _etcd([(node, seen[node]["cluster_etcd_seen"]) for node in nodes if "rc" in seen[node]["cluster_etcd_seen"]], len(groups["etcd"]))
+    if "patroni" in parts:
+        answers = [seen[node]["cluster_seen"]["json"] for node in nodes if seen[node]["cluster_seen"].get("status") == 200]
+        told += _patroni(state(answers[0], [hostvars[node]["patroni_name"] for node in groups["patroni_cluster"]]) if answers else None)
+    if "vip" in parts:
+        on = holders([(node, seen[node]["cluster_contact"]) for node in groups.get("haproxy", [])], vip)
+        told.append(_finding("vip", len(on) == 1, f"VIP {vip} is on {' and '.join(on) or 'no node'}"))
+    if {"sql", "replication"} & set(parts):
+        probes = [seen[node]["cluster_probe"] for node in nodes if seen[node]["cluster_probe"]]
+        told += _probe(probes[0] if probes else None)
+    return told
+
+
+def finding_lines(told):
+    """A line each; what is wrong comes last, where it is read."""
+    lines = [f"{'ok   ' if finding['ok'] else 'FAIL '} {finding['check']}: {finding['says']}" for finding in sorted(told, key=lambda f: not f["ok"])]
+    bad = sum(not finding["ok"] for finding in told)
+    return lines + [f"{len(told) - bad} of {len(told)} checks passed" + (f", {bad} FAILED" if bad else "")]
+
+
 def megabytes(size):
     """A size as PostgreSQL writes it, of 8 kB pages without a unit, in MB; 0 when it is none."""
     match = re.fullmatch(r"\s*(\d+)\s*(B|kB|MB|GB|TB)?\s*", str(size))
@@ -184,15 +222,97 @@ def holders(contacts, address):
     return [node for node, contact in contacts if pattern.search((contact or {}).get("stdout", ""))]
 
 
+def addresses(now, nodes, port, poolers, pooler_port):
+    """Where each member of the inventory listens, and what it is at the moment; nodes are their variables, poolers the names
+    of those with a PgBouncer."""
+    rows = []
+    for node in nodes:
+        seen = _member(now, node["patroni_name"]) or {"role": "not in the cluster", "state": ""}
+        rows.append({
+            "name": node["patroni_name"],
+            "role": seen["role"],
+            "state": seen["state"],
+            "postgresql": f"{node['node_ip']}:{port}",
+            "pgbouncer": f"{node['node_ip']}:{pooler_port}" if node["inventory_hostname"] in poolers else "",
+        })
+    return rows
+
+
+def urls(hosts, port):
+    """The services' addresses as URLs."""
+    return [f"http://{host}:{port}" for host in hosts]
+
+
 def text(lines):
     """Lines as one text."""
     return "\n".join(str(line).strip("\n") for line in lines if line)
+
+
+def nodes(hosts):
+    """Name and address of each host, from its variables."""
+    return [{"name": host.get("patroni_name") or host["inventory_hostname"], "address": host["node_ip"]} for host in hosts]
 
 
 def columns(rows):
     """Rows of words as lines, in columns."""
     widths = [max(len(str(row[i])) for row in rows if len(row) > i) for i in range(max(len(row) for row in rows))] if rows else []
     return ["  ".join(f"{str(word):<{width}}" for word, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def _finding(check, good, says):
+    return {"check": check, "ok": bool(good), "says": says}
+
+
+def _services(node, result):
+    """From systemctl show --property=ActiveState --value UNIT…"""
+    command = list(result.get("cmd") or [])
+    states = [line for line in result.get("stdout_lines") or [] if line]
+    units = command[command.index("--value") + 1:] if "--value" in command else []
+    return [_finding("services", says == "active", f"{unit} on {node} is {says}")
+            for unit, says in zip(units, states + ["not known"] * (len(units) - len(states)))]
+
+
+def _etcd(asked, members):
+    """From what etcdctl endpoint health --cluster said on each node, and how many members there should be. A node whose own
+    member is down cannot say it; any other can."""
+    said = []
+    for node, result in asked:
+        try:
+            health = json.loads(result.get("stdout") or "")
+        except ValueError:
+            said.append(_finding("etcd", False, f"etcdctl on {node} says nothing of the members: {_line(result.get('stderr') or result.get('msg'))}"))
+            continue
+        well = [member for member in health if member.get("health")]
+        told = [_finding("etcd", len(well) == members, f"{len(well)} of {members} members are healthy")]
+        return told + [_finding("etcd", False, f"{m['endpoint']}: {_line(m.get('error'))}") for m in health if not m.get("health")]
+    return said or [_finding("etcd", False, "no etcd node answers")]
+
+
+def _patroni(now):
+    """From the state of the cluster as a member that answers sees it; None when none does."""
+    if now is None:
+        return [_finding("patroni", False, "no member answers")]
+    told = [_finding("patroni", len(now["leaders"]) == 1, f"the leader is {' and '.join(now['leaders'])}" if now["leaders"] else "there is no leader")]
+    expected = len(now["members"]) - len(now["strangers"]) + len(now["missing"])
+    told.append(_finding("patroni", not now["missing"] and not now["strangers"], f"{len(now['members'])} of {expected} members are in the cluster"
+                         + (f": {', '.join(now['missing'])} not" if now["missing"] else "")
+                         + (f": {', '.join(now['strangers'])} not in the inventory" if now["strangers"] else "")))
+    for member in now["members"]:
+        told.append(_finding("patroni", member["state"] in WELL, f"{member['name']} ({member['role']}) is {member['state'] or 'in no state'}"))
+    timelines = sorted({str(member["timeline"]) for member in now["members"]})
+    told.append(_finding("patroni", len(timelines) == 1, f"timelines: {', '.join(timelines) or 'none'}"))
+    if now["paused"]:
+        told.append(_finding("patroni", False, "maintenance mode is on: nobody takes over from a leader that dies (patronictl resume ends it)"))
+    return told
+
+
+def _probe(result):
+    """From what pgbundle_probe returned; None when no member was there to try it from."""
+    if result is None:
+        return [_finding("sql", False, "no connection was tried, since no member answers")]
+    if "checks" not in result:
+        return [_finding("sql", False, "the probe did not run: " + _line(result.get("msg")))]
+    return result["checks"]
 
 
 def _member(now, name):
@@ -254,9 +374,15 @@ class FilterModule:
             "cluster_restart_order": restart_order,
             "cluster_dcs_patch": dcs_patch,
             "cluster_dcs_change_words": dcs_change_words,
+            "cluster_findings": findings,
+            "cluster_finding_lines": finding_lines,
             "cluster_megabytes": megabytes,
             "cluster_silent": silent,
             "cluster_holders": holders,
+            "cluster_addresses": addresses,
+            "cluster_urls": urls,
+            "cluster_nodes": nodes,
+            "cluster_replicas": replicas,
             "cluster_text": text,
             "cluster_columns": columns,
         }
