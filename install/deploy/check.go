@@ -25,7 +25,11 @@ func (p *preparation) checkSecrets() {
 		p.unfit("secrets", "put passwords of your own into group_vars/all/vault.yml", "placeholders: %s", strings.Join(placeholders, ", "))
 	}
 	if p.o.Operation.deploys && len(missing) > 0 {
-		p.unfit("secrets", "group_vars/vault.yml.example lists them all; they belong into group_vars/all/vault.yml", "not set: %s", strings.Join(missing, ", "))
+		hint := "group_vars/vault.yml.example lists them all; they belong into group_vars/all/vault.yml"
+		if p.folder.unlinked {
+			hint = "variables are read beside the inventory: ln -s ../group_vars inventory/group_vars"
+		}
+		p.unfit("secrets", hint, "not set: %s", strings.Join(missing, ", "))
 	}
 }
 

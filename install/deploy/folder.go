@@ -19,6 +19,7 @@ type folder struct {
 	base      string   // of the release whose playbook is imported; empty: unknown
 	encrypted []string // files with something that needs the vault's password, relative
 	groupVars []string // names below group_vars, with their extension
+	unlinked  bool     // group_vars is not beside the inventory, as init has it
 }
 
 const importKey = "import_playbook"
@@ -109,7 +110,15 @@ func (f *folder) checkRoles(r *refusals) {
 // lookThrough looks for files of variables that Ansible passes over, and for
 // those that the vault's password opens.
 func (f *folder) lookThrough(r *refusals) {
-	for _, dir := range []string{"group_vars", filepath.Join("inventory", "group_vars")} {
+	dirs := []string{"group_vars"}
+	beside := filepath.Join("inventory", "group_vars")
+	own, ownErr := os.Stat(filepath.Join(f.path, "group_vars"))
+	other, err := os.Stat(filepath.Join(f.path, beside))
+	if err == nil && (ownErr != nil || !os.SameFile(own, other)) {
+		dirs = append(dirs, beside)
+	}
+	f.unlinked = ownErr == nil && err != nil
+	for _, dir := range dirs {
 		entries, err := os.ReadDir(filepath.Join(f.path, dir))
 		if err != nil {
 			continue // not there: nothing to say

@@ -29,6 +29,8 @@ var hints = []struct {
 	{regexp.MustCompile(`Failed to download metadata for repo|Cannot download repomd|Could not resolve host`), "its repositories cannot be reached: --offline installs out of the bundle"},
 	{regexp.MustCompile(`No package .* available|No match for argument|Depsolve Error`), "the bundle on that host may be another one: there, pgbundle status; pgbundle install --role target"},
 	{regexp.MustCompile(`(?i)python[0-9.]*: (not found|No such file)|interpreter was not found|/usr/bin/python3: No such file`), "there is no /usr/bin/python3 on it"},
+	{regexp.MustCompile(`couldn't resolve module/action`),
+		"this Ansible has not all collections: ansible-galaxy collection install -r requirements.yml, or pgbundle install --role control"},
 	{regexp.MustCompile(`' is undefined|has no attribute`), "a variable is not set: compare group_vars/all with what pgbundle init writes"},
 	{regexp.MustCompile(`fapolicyd|Operation not permitted`), "a policy there may forbid it: ausearch -m avc,fanotify -ts recent"},
 }

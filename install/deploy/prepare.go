@@ -150,10 +150,11 @@ func (p *preparation) ask(ctx context.Context, a ask) error {
 }
 
 // readInventory asks Ansible itself for hosts and variables. They may be
-// secrets, and go nowhere.
+// secrets, and go nowhere. The plays are the release's, so that variables are
+// looked for beside its playbook and the inventory, not beside site.yml.
 func (p *preparation) readInventory(ctx context.Context) error {
 	program := filepath.Join(filepath.Dir(p.release.ansible), "ansible-inventory")
-	args := []string{"--list", "--playbook-dir", p.o.Site}
+	args := []string{"--list", "--playbook-dir", filepath.Dir(filepath.Join(p.release.base, "playbook", p.o.Operation.Playbook))}
 	if file := p.asked["--vault-password-file"]; file != "" {
 		args = append(args, "--vault-password-file", file)
 	}

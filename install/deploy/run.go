@@ -195,6 +195,9 @@ func (r *Run) judge(ctx context.Context, err error, t *tally) error {
 	case len(t.failures) == 0:
 		text := complaint(r.spoken())
 		err = fmt.Errorf("%s: ansible-playbook: exit status %d:\n%s", name, status, text)
+		if hint := hintFor(Host{Message: text}, "ssh"); hint != "" {
+			err = fmt.Errorf("%w\n%s", err, hint)
+		}
 		if usageMark(text) {
 			return manifest.Classify(manifest.ErrUsage, err)
 		}
