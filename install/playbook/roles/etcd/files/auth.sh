@@ -1,11 +1,13 @@
-# Reads, a line each: root's password, Patroni's password, Patroni's user, the prefix that is Patroni's.
-# Makes etcd ask for passwords, and Patroni's user own its prefix and nothing else. Prints "changed" when it changed something.
+# auth.sh ETCDCTL URL: makes the etcd that serves there ask for passwords, and Patroni's user own its prefix and nothing else.
+# Reads, a line each: root's password, Patroni's password, Patroni's user, the prefix. Prints "changed" when it changed something.
 set -eu
 read -r root_password
 read -r patroni_password
 read -r patroni_user
 read -r prefix
-ctl() { /usr/bin/env ETCDCTL_API=3 etcdctl --command-timeout=10s "$@"; }
+etcdctl=$1
+export ETCDCTL_API=3 ETCDCTL_ENDPOINTS="$2"
+ctl() { ETCDCTL_USER=root ETCDCTL_PASSWORD=$root_password "$etcdctl" --command-timeout=10s "$@"; }
 said() { echo changed; }
 
 enabled=$(ctl auth status | sed -n 's/^Authentication Status: //p')
@@ -25,7 +27,7 @@ ctl user get "$patroni_user" | grep -Eq "^Roles:.* $role( |\$)" || { ctl user gr
 if [ "$enabled" != true ]; then
 	ctl auth enable >/dev/null
 	said
-elif ! ETCDCTL_USER=$patroni_user ETCDCTL_PASSWORD=$patroni_password PGBUNDLE_ETCDCTL_AS_IS=1 ctl get --keys-only --limit=1 "$prefix" >/dev/null 2>&1; then
+elif ! ETCDCTL_USER=$patroni_user ETCDCTL_PASSWORD=$patroni_password "$etcdctl" --command-timeout=10s get --keys-only --limit=1 "$prefix" >/dev/null 2>&1; then
 	printf '%s\n' "$patroni_password" | ctl user passwd "$patroni_user" --interactive=false >/dev/null
 	said
 fi
