@@ -7,13 +7,18 @@ import (
 	"testing"
 )
 
-// TestPreflight runs the rules of the role preflight against a case for each
-// refusal, with the Python that a control node runs them on.
-func TestPreflight(t *testing.T) {
+// TestFilters runs what roles judge in Python: the rules of preflight against
+// a case for each refusal, and what operations make of a cluster's answers.
+func TestFilters(t *testing.T) {
 	t.Parallel()
-	out, err := exec.Command("python3", "-B", "testdata/test_preflight.py").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for _, name := range []string{"test_preflight.py", "test_cluster.py"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			out, err := exec.Command("python3", "-B", "testdata/"+name).CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		})
 	}
 }
 

@@ -101,7 +101,7 @@ def words(now):
     else:
         standbys = ", ".join(now["sync_standbys"])
         lines.append(f"leader: {now['leader']}, timeline {now['timeline']}" + (f", synchronous standby: {standbys}" if standbys else ""))
-    behind = [f"{m['name']} by {'an unknown amount' if m['lag'] is None else _size(m['lag'])}" for m in now["members"] if m["lag"] != 0]
+    behind = [f"{m['name']} by {'an unknown amount' if m['lag'] is None else _size(m['lag'])}" for m in now["members"] if m["lag"] is None or m["lag"] >= 1 << 20]
     if behind:
         lines.append("behind: " + ", ".join(behind))
     if now["pending_restart"]:

@@ -43,6 +43,8 @@ except ImportError:
     psycopg2 = None
 
 TABLE = "_pgbundle_verify"
+# The table comes and goes without waiting for a standby; the row is what is tried.
+ALONE = "begin; set local synchronous_commit = local; {}; commit"
 
 
 class Cluster:
@@ -66,6 +68,8 @@ class Cluster:
             left = self.end - time.monotonic()
             reading = state == psycopg2.extensions.POLL_READ
             if left <= 0 or not any(select.select([link] if reading else [], [] if reading else [link], [], left)):
+                if link.status == psycopg2.extensions.STATUS_READY:
+                    link.cancel()  # a commit that waits for a standby would hold its locks, and come later after all
                 raise psycopg2.OperationalError(f"no answer within {self.want['timeout']} s")
 
     def ask(self, host, port, *statements):
@@ -125,7 +129,7 @@ class Cluster:
         token = str(uuid.uuid4())
         try:
             position = self.write(
-                f"drop table if exists {TABLE}", f"create table {TABLE} (token text)",
+                ALONE.format(f"drop table if exists {TABLE}; create table {TABLE} (token text)"),
                 (f"insert into {TABLE} values (%s)", (token,)), "select pg_current_wal_lsn()")[0]
             self.tell("replication", True, f"a row was written through {self.want['vip']}:{self.want['primary_port']}")
         except psycopg2.Error as error:
@@ -141,7 +145,7 @@ class Cluster:
     def drop(self):
         """Leave nothing, also of a write that went wrong half way."""
         try:
-            self.write(f"drop table if exists {TABLE}")
+            self.write(ALONE.format(f"drop table if exists {TABLE}"))
         except psycopg2.Error as error:
             self.tell("replication", False, f"the table {TABLE} could not be dropped: {_line(error)}")
 
