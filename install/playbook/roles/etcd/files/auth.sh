@@ -1,3 +1,4 @@
+#!/bin/sh
 # auth.sh ETCDCTL URL: makes the etcd that serves there ask for passwords, and Patroni's user own its prefix and nothing else.
 # Reads, a line each: root's password, Patroni's password, Patroni's user, the prefix. Prints "changed" when it changed something.
 set -eu
