@@ -32,11 +32,12 @@ e2e: ## the real world: a real RPM distribution, wheels and collections; needs r
 e2e-kill: ## all of the kills and power cuts of which make e2e tries a sample; needs root
 	PGBUNDLE_KILLS=200 PGBUNDLE_CUTS=200 scripts/e2e.sh -timeout 3h -run '^(TestKill|TestPower)$$'
 
-e2e-faults: build ## all of the forged and swapped bundles and failing disks of which make test and make e2e try a sample; needs root
+e2e-faults: build ## all of the forged and swapped bundles, failing disks and failovers of which make test and make e2e try a sample; needs root
 	mkdir -p .testbed/evidence
 	PGBUNDLE_MUTANTS=50 PGBUNDLE_SWAPS=300 PGBUNDLE_PROGRAM=$(CURDIR)/bin/pgbundle PGBUNDLE_EVIDENCE=$(CURDIR)/.testbed/evidence \
 		$(GO) test -count 1 -timeout 1h -v -run '^(TestMutatedBundles|TestMutatedBundlesByCommandLine|TestSourceSwappedWhileInstalling)$$' ./install
 	PGBUNDLE_FAULT_POINTS=500 scripts/e2e.sh -run '^TestFaults$$'
+	PGBUNDLE_FAILOVERS=3 scripts/e2e.sh -timeout 3h -run '^TestCluster'
 
 docs: build ## the reference, from the commands' own help
 	bin/pgbundle docs > docs/reference.md

@@ -33,7 +33,7 @@ func apart(t *testing.T) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{bed: b, checkout: checkout, work: t.TempDir(), evidence: evidence{Facts: map[string]any{}}}
+	s := &site{bed: b, checkout: checkout, work: t.TempDir(), evidence: &evidence{Facts: map[string]any{}}}
 	s.build(t) // for all the processes of this run
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1", "-test.timeout=0")
 	cmd.Env = append(os.Environ(), "PGBUNDLE_APART="+made.dir+"\n"+made.archive)

@@ -103,7 +103,12 @@ func read[T any](t *testing.T, text string) T {
 // copy brings a file or a folder to the node as a user would, by scp as alice.
 func (n *node) copy(t *testing.T, from, to string) {
 	t.Helper()
-	n.site.must(t, command{name: "copy to " + n.name, args: n.ssh("scp", "-q", "-r", "-p", from, n.name+":"+to)})
+	n.copyAs(t, "alice", from, to)
+}
+
+func (n *node) copyAs(t *testing.T, user, from, to string) {
+	t.Helper()
+	n.site.must(t, command{name: "copy to " + n.name, args: n.ssh("scp", "-q", "-r", "-p", from, user+"@"+n.name+":"+to)})
 }
 
 // quoted is a command line for a shell that takes every word literally.

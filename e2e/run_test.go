@@ -8,12 +8,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
 // evidence is what a run leaves for somebody who was not there.
 type evidence struct {
+	mu sync.Mutex // parts of a test may run at once
+
 	World   string             `json:"world"`
 	NotRun  []string           `json:"notRun"` // what this world cannot show
 	Started time.Time          `json:"started"`
@@ -62,6 +65,18 @@ func (e *evidence) write(t *testing.T, dir, name string) {
 	}
 }
 
+func (e *evidence) step(s step) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.Steps = append(e.Steps, s)
+}
+
+func (e *evidence) fact(name string, value any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.Facts[name] = value
+}
+
 // command is one to be run, in the open or with the network cut.
 type command struct {
 	name string
@@ -105,7 +120,7 @@ func (s *site) run(t *testing.T, c command) (output string, status int) {
 		t.Fatalf("%s: %v", c.name, err)
 	}
 	status = cmd.ProcessState.ExitCode()
-	s.evidence.Steps = append(s.evidence.Steps, step{
+	s.evidence.step(step{
 		Name: c.name, Command: c.args, Cut: c.cut, Status: status,
 		Seconds: time.Since(began).Round(time.Millisecond).Seconds(), Output: tail(string(out)),
 	})

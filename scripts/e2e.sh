@@ -20,4 +20,4 @@ trap sweep EXIT
 mkdir "$PGBUNDLE_TESTBED/tmp"
 make --no-print-directory build
 bed prepare >/dev/null
-TMPDIR=$PGBUNDLE_TESTBED/tmp go test -tags e2e -count 1 -timeout 30m -v "$@" ./e2e
+TMPDIR=$PGBUNDLE_TESTBED/tmp go test -tags e2e -count 1 -timeout 60m -v "$@" ./e2e
