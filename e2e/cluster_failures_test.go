@@ -18,6 +18,7 @@ type failure struct {
 	mend   func(*testing.T, *cluster, *node) // nil: it mends itself
 	elects bool                              // another node has to become the leader
 	moves  bool                              // the VIP has to move
+	blocks bool                              // inject ends when all is over: no figure but the outage can be had
 	hold   time.Duration                     // before it is mended, however well all goes
 }
 
@@ -44,10 +45,10 @@ var failuresKnown = []failure{
 	{name: "VIP holder loses power", hits: onVIPHolder, inject: verbs("poweroff"), mend: verbs("up", "wait"), moves: true},
 	{name: "etcd loses a member", hits: func(c *cluster) *node { return c.etcd[0] }, hold: 15 * time.Second,
 		inject: asRoot("systemctl kill --signal=KILL etcd; systemctl stop etcd"), mend: asRoot("systemctl start etcd")},
-	{name: "switchover", hits: onLeader, elects: true, inject: func(t *testing.T, c *cluster, n *node) {
+	{name: "switchover", hits: onLeader, elects: true, blocks: true, inject: func(t *testing.T, c *cluster, n *node) {
 		c.ops(t, "switchover --to "+c.standby(t))
 	}},
-	{name: "rolling restart", hits: onLeader, inject: func(t *testing.T, c *cluster, _ *node) { c.ops(t, "restart") }},
+	{name: "rolling restart", hits: onLeader, blocks: true, inject: func(t *testing.T, c *cluster, _ *node) { c.ops(t, "restart") }},
 }
 
 func failureNamed(name string) failure {
@@ -193,6 +194,9 @@ func (c *cluster) tryFailure(t *testing.T, f failure) (r tried) {
 		waited := now.Sub(broken) > max(3*time.Second, f.hold)
 		return waited && writing.flows(now) && (!f.elects || r.NewLeader != "") && (!f.moves || r.NewVIPHolder != "")
 	})
+	if f.blocks {
+		r.LeaderAfter, r.VIPAfter = 0, 0
+	}
 	mended := time.Now()
 	r.Outage = seconds(writing.gap(broken, mended))
 	if f.mend != nil {
@@ -200,7 +204,10 @@ func (c *cluster) tryFailure(t *testing.T, f failure) (r tried) {
 	}
 	c.settles(t, backLimit)
 	r.BackAfter = seconds(time.Since(mended))
-	time.Sleep(3 * time.Second) // the VIP may return only now
+	if f.moves {
+		until(t, time.Minute, "a VIP that has returned to "+r.VIPHolder, func() bool { n := c.vipHolder(); return n != nil && n.name == r.VIPHolder })
+	}
+	time.Sleep(3 * time.Second)
 	r.OutageBack = seconds(writing.gap(mended, time.Now()))
 	writing.end()
 	watch.end()

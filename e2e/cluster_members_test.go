@@ -26,9 +26,7 @@ type member struct {
 type own struct {
 	State            string
 	Role             string // master or primary, replica
-	Timeline         int
 	ReplicationState string `json:"replication_state"`
-	SyncStandby      bool   `json:"sync_standby"`
 }
 
 // rest asks the node's Patroni, from the node itself: its address is open to
@@ -101,8 +99,7 @@ func (c *cluster) settled() error {
 		if err := n.rest("/patroni", &self); err != nil {
 			return err
 		}
-		if replica := self.Role == "replica"; replica != (n.name != leader) || self.State != "running" || self.Timeline != timeline ||
-			replica && self.ReplicationState != "streaming" {
+		if replica := self.Role == "replica"; replica != (n.name != leader) || self.State != "running" || replica && self.ReplicationState != "streaming" {
 			return fmt.Errorf("%s says of itself: %+v", n.name, self)
 		}
 	}
@@ -130,6 +127,11 @@ func whole(members []member, count int, synchronous bool) (leader member, err er
 	}
 	if leaders != 1 {
 		return leader, fmt.Errorf("%d leaders: %+v", leaders, members)
+	}
+	for _, m := range members {
+		if m.Timeline != leader.Timeline {
+			return leader, fmt.Errorf("%s is on timeline %d, %s on %d", m.Name, m.Timeline, leader.Name, leader.Timeline)
+		}
 	}
 	if synchronous && standbys == 0 {
 		return leader, errors.New("no synchronous standby")
@@ -195,6 +197,7 @@ func TestWhole(t *testing.T) {
 		{"no standby", []member{leader, replica, {"n2", "replica", "streaming", 3, 0.0}}, "no synchronous standby"},
 		{"lags", []member{leader, standby, {"n3", "replica", "streaming", 3, 16.0}}, "n3 lags by 16"},
 		{"lag unknown", []member{leader, standby, {"n3", "replica", "running", 3, "unknown"}}, "n3 lags by unknown"},
+		{"another history", []member{leader, standby, {"n3", "replica", "running", 2, 0.0}}, "n3 is on timeline 2"},
 		{"stopped", []member{leader, standby, {"n3", "replica", "stopped", 3, 0.0}}, "n3 is stopped"},
 	} {
 		got, err := whole(c.members, 3, true)

@@ -281,7 +281,7 @@ type deployed struct {
 	Seconds float64
 	Hosts   map[string]struct{ OK, Changed, Failed, Unreachable, Skipped int }
 	Stages  []struct {
-		Name    string
+		Name    string `json:"stage"`
 		Seconds float64
 	}
 }
