@@ -58,13 +58,21 @@ class Net:
 
     def drop(self, name: str) -> None:
         """Remove a node's namespace, if there is one."""
-        if self.namespace(name) in self._present():
+        present = self._present()
+        if self.namespace(name) in present:
             _run("ip", "netns", "delete", self.namespace(name))
+        # the kernel takes a namespace apart later; its port on the switch has to be gone before the next one comes
+        if self._switch in present and _port(name) in self._ports():
+            _ip(self._switch, "link", "delete", _port(name))
 
     def remove(self) -> None:
         """Remove every namespace of this bed."""
         for namespace in sorted(self._present()):
             _run("ip", "netns", "delete", namespace)
+
+    def _ports(self) -> set[str]:
+        listed = subprocess.run(["ip", "-n", self._switch, "-brief", "link"], check=True, capture_output=True, text=True).stdout
+        return {line.split("@")[0].split()[0] for line in listed.splitlines() if line}
 
     def _present(self) -> set[str]:
         listed = subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True).stdout
