@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"strconv"
 	"testing"
 	"time"
 )
@@ -18,9 +19,9 @@ func (c *cluster) controls(t *testing.T) {
 	t.Run("made anew", c.anew)
 }
 
-// losesRows turns synchronous replication off, stops the replicas from receiving
-// for two seconds, as a slow network does, and cuts the leader's power. What it
-// had acknowledged in these seconds was nowhere else.
+// losesRows turns synchronous replication off, keeps the replicas from receiving,
+// as a slow network does, and cuts the leader's power. What it acknowledged in
+// the meantime was nowhere else.
 func (c *cluster) losesRows(t *testing.T) {
 	c.ops(t, "apply-tuning --synchronous off")
 	c.synchronous = false
@@ -28,18 +29,18 @@ func (c *cluster) losesRows(t *testing.T) {
 	watch, writing := c.startProbe(t), c.startLoad(t)
 	time.Sleep(3 * time.Second)
 	leader := c.leader()
-	for _, n := range c.nodes {
-		if n != leader {
-			n.must(t, "root", "pkill", "--signal", "STOP", "--full", "^postgres: .*walreceiver")
+	signal := func(name string) {
+		for _, n := range c.nodes {
+			if n != leader {
+				n.must(t, "root", "pkill", "--signal", name, "--full", "^postgres: .*walreceiver")
+			}
 		}
 	}
-	time.Sleep(2 * time.Second)
+	signal("STOP")
+	// more than the replicas' sockets take in unread, less than keeps them from being elected (maximum_lag_on_failover)
+	until(t, 30*time.Second, "replicas that lag", func() bool { return c.behind(t, leader) > 400_000 })
 	leader.verb(t, "poweroff")
-	for _, n := range c.nodes {
-		if n != leader {
-			n.must(t, "root", "pkill", "--signal", "CONT", "--full", "^postgres: .*walreceiver")
-		}
-	}
+	signal("CONT")
 	until(t, flowLimit, "writes that flow again", func() bool { return c.leader(leader) != nil && writing.flows(time.Now()) })
 	leader.verb(t, "up")
 	leader.verb(t, "wait")
@@ -59,6 +60,21 @@ func (c *cluster) losesRows(t *testing.T) {
 	c.ops(t, "apply-tuning --synchronous on")
 	c.synchronous = true
 	c.settles(t, time.Minute)
+}
+
+// behind is how many bytes the best replica has not got yet, in the leader's eyes.
+func (c *cluster) behind(t *testing.T, leader *node) int {
+	t.Helper()
+	way := client{namespace: leader.namespace(), address: leader.address(), port: 5432, user: "postgres", password: c.secrets["postgres_superuser_password"], database: "postgres"}
+	rows, err := way.ask("select coalesce(min(pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn)), 0)::bigint from pg_stat_replication")
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("ask for the lag: %v, %v", rows, err)
+	}
+	bytes, err := strconv.Atoi(rows[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes
 }
 
 // seesTwo makes a second leader by hand, out of Patroni's sight, and takes it
