@@ -18,12 +18,23 @@ type failure struct {
 	mend   func(*testing.T, *cluster, *node) // nil: it mends itself
 	elects bool                              // another node has to become the leader
 	moves  bool                              // the VIP has to move
+	alone  bool                              // what is hit may not be the synchronous standby as well
+	slow   bool                              // tried by make e2e-faults alone
 	blocks bool                              // inject ends when all is over: no figure but the outage can be had
 	hold   time.Duration                     // before it is mended, however well all goes
 }
 
 func onLeader(c *cluster) *node    { return c.leader() }
 func onVIPHolder(c *cluster) *node { return c.vipHolder() }
+
+func onStandby(c *cluster) *node {
+	for _, n := range c.nodes {
+		if n.rest("/sync", nil) == nil {
+			return n
+		}
+	}
+	return nil
+}
 
 func verbs(verb string, more ...string) func(*testing.T, *cluster, *node) {
 	return func(t *testing.T, _ *cluster, n *node) {
@@ -42,7 +53,8 @@ var failuresKnown = []failure{
 	{name: "leader is cut off", hits: onLeader, inject: verbs("cut"), mend: verbs("heal"), elects: true},
 	{name: "leader freezes", hits: onLeader, inject: verbs("pause"), mend: verbs("resume"), elects: true},
 	{name: "HAProxy dies under the VIP", hits: onVIPHolder, inject: asRoot("systemctl kill --signal=KILL haproxy"), moves: true},
-	{name: "VIP holder loses power", hits: onVIPHolder, inject: verbs("poweroff"), mend: verbs("up", "wait"), moves: true},
+	{name: "VIP holder loses power", hits: onVIPHolder, inject: verbs("poweroff"), mend: verbs("up", "wait"), moves: true, alone: true},
+	{name: "synchronous standby loses power", hits: onStandby, inject: verbs("poweroff"), mend: verbs("up", "wait"), hold: 5 * time.Second, slow: true},
 	{name: "etcd loses a member", hits: func(c *cluster) *node { return c.etcd[0] }, hold: 15 * time.Second,
 		inject: asRoot("systemctl kill --signal=KILL etcd; systemctl stop etcd"), mend: asRoot("systemctl start etcd")},
 	{name: "switchover", hits: onLeader, elects: true, blocks: true, inject: func(t *testing.T, c *cluster, n *node) {
@@ -100,6 +112,9 @@ func (c *cluster) failures(t *testing.T) {
 	}
 	all := map[string][]tried{}
 	for _, f := range failuresKnown {
+		if f.slow && !thorough() {
+			continue
+		}
 		for n := range times {
 			ok := t.Run(f.name+map[bool]string{true: "", false: " " + strconv.Itoa(n+1)}[times == 1], func(t *testing.T) {
 				all[f.name] = append(all[f.name], c.tryFailure(t, f))
@@ -163,6 +178,19 @@ func (c *cluster) apart(t *testing.T) {
 	}
 }
 
+// relieve makes another node the synchronous standby: writes wait for that one
+// when it is lost, whatever else it was.
+func (c *cluster) relieve(t *testing.T, n *node) {
+	t.Helper()
+	if onStandby(c) != n {
+		return
+	}
+	n.must(t, "root", "systemctl", "stop", "patroni")
+	until(t, time.Minute, "another synchronous standby", func() bool { s := onStandby(c); return s != nil && s != n })
+	n.must(t, "root", "systemctl", "start", "patroni")
+	c.settles(t, time.Minute)
+}
+
 const (
 	flowLimit = 2 * time.Minute // until writes flow again
 	backLimit = 2 * time.Minute // until what failed is a healthy member again
@@ -174,6 +202,9 @@ const (
 func (c *cluster) tryFailure(t *testing.T, f failure) (r tried) {
 	c.apart(t)
 	target := f.hits(c)
+	if f.alone {
+		c.relieve(t, target)
+	}
 	r.Target, r.Leader, r.VIPHolder = target.name, c.leader().name, c.vipHolder().name
 	watch, writing := c.startProbe(t), c.startLoad(t)
 	time.Sleep(3 * time.Second)
