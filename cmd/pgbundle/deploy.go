@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
-	"golang.org/x/term"
 
 	"pgbundle/install"
 	"pgbundle/install/deploy"
@@ -117,7 +116,9 @@ func runOptions(c *cli.Context, h host, op deploy.Operation, observer deploy.Obs
 		VaultPasswordFiles: c.StringSlice("vault-password-file"), BecomePasswordFile: c.String("become-password-file"),
 		ConnectionPasswordFile: c.String("connection-password-file"),
 		AskVault:               c.Bool("ask-vault-pass"), AskBecome: c.Bool("ask-become-pass"), AskConnection: c.Bool("ask-pass"),
-		Ask:     func(ctx context.Context, prompt string) (string, error) { return askPassword(ctx, h, prompt) },
+		Ask: func(ctx context.Context, prompt string) (string, error) {
+			return askSecret(ctx, h, prompt, "--vault-password-file, --become-password-file or --connection-password-file FILE")
+		},
 		Environ: os.Environ(), LogFolder: logs, TempFolders: []string{"/dev/shm", os.TempDir()},
 		Program: programVersion(), Now: time.Now, Observer: observer, Kill: secondSignal(c.Context),
 	}, nil
@@ -132,17 +133,6 @@ func logFolder(c *cli.Context, site string) (string, error) {
 		return install.LogFolder, nil
 	}
 	return deploy.SiteLogs(site), nil
-}
-
-// askPassword asks on the terminal.
-func askPassword(ctx context.Context, h host, prompt string) (string, error) {
-	in, ok := h.stdin.(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
-		return "", &usageError{"no terminal to ask for the " + prompt + " on", "--vault-password-file, --become-password-file or --connection-password-file FILE"}
-	}
-	fmt.Fprintf(h.stderr, "%s: ", prompt)
-	defer fmt.Fprintln(h.stderr)
-	return readPassword(ctx, int(in.Fd()))
 }
 
 // secondSignal is closed by the second signal to end: the first one ends ctx.

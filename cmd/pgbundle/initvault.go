@@ -101,7 +101,7 @@ func (v *siteVault) unsaid() bool { return !v.plain && v.file == "" }
 // ask asks for the password twice, where nothing else gives it.
 func (v *siteVault) ask(c *cli.Context, h host) error {
 	for v.unsaid() && v.password == nil {
-		first, err := askSecret(c, h, "password to encrypt the secrets with")
+		first, err := askSecret(c.Context, h, "password to encrypt the secrets with", "--vault-password-file FILE")
 		if err != nil {
 			return err
 		}
@@ -110,7 +110,7 @@ func (v *siteVault) ask(c *cli.Context, h host) error {
 			fmt.Fprintf(h.stderr, "  the password was not taken: %v\n", err)
 			continue
 		}
-		again, err := askSecret(c, h, "the same again")
+		again, err := askSecret(c.Context, h, "the same again", "--vault-password-file FILE")
 		if err != nil {
 			return err
 		}

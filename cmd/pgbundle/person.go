@@ -9,7 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
 
@@ -68,13 +67,14 @@ func (p *person) Ask(ctx context.Context, question, fallback string) (string, er
 // Refuse tells why an answer was not taken.
 func (p *person) Refuse(reason string) { fmt.Fprintf(p.out, "  %s\n", reason) }
 
-// askSecret reads a line from the terminal without showing it.
-func askSecret(c *cli.Context, h host, prompt string) (string, error) {
+// askSecret reads a line from the terminal without showing it; instead is what
+// somebody without one can give.
+func askSecret(ctx context.Context, h host, prompt, instead string) (string, error) {
 	in := terminalIn(h)
 	if in == nil {
-		return "", &usageError{"no terminal to ask for the password on", "--password-file FILE"}
+		return "", &usageError{"no terminal to ask for the " + prompt + " on", instead}
 	}
 	fmt.Fprintf(h.stderr, "%s: ", prompt)
 	defer fmt.Fprintln(h.stderr)
-	return readPassword(c.Context, int(in.Fd()))
+	return readPassword(ctx, int(in.Fd()))
 }

@@ -203,7 +203,7 @@ func password(c *cli.Context, h host, prompt string) (string, error) {
 		line, _, _ := strings.Cut(string(data), "\n")
 		return strings.TrimSuffix(line, "\r"), nil
 	}
-	return askSecret(c, h, prompt)
+	return askSecret(c.Context, h, prompt, "--password-file FILE")
 }
 
 // readPassword reads a line from a terminal without showing it, until the

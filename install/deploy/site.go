@@ -24,9 +24,6 @@ const (
 	Separated  = "separated"  // etcd has nodes of its own
 )
 
-// siteProfiles are the tuning profiles, by the memory that they are for.
-var siteProfiles = []string{"minimal", "small", "medium", "large", "xl"}
-
 // sitePostgres are those that a bundle can be built with.
 var sitePostgres = []string{"14", "15", "16", "17"}
 
@@ -99,7 +96,7 @@ func (a SiteAnswers) withDefaults(r SiteRelease) SiteAnswers {
 	a.RouterID = cmp.Or(a.RouterID, defaultRouterID)
 	a.Cluster = cmp.Or(a.Cluster, defaultCluster)
 	a.User = cmp.Or(a.User, defaultUser)
-	a.Profile = cmp.Or(a.Profile, siteProfiles[0])
+	a.Profile = cmp.Or(a.Profile, Profiles[0])
 	a.Postgres = cmp.Or(a.Postgres, r.Postgres, defaultPostgres)
 	a.Base = cmp.Or(a.Base, install.DefaultBase)
 	return a

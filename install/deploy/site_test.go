@@ -205,7 +205,7 @@ func TestSiteKeepsDefaults(t *testing.T) {
 		t.Errorf("patroni_python is %v, not %s", defaults["patroni_python"], defaultPython)
 	}
 	profiles := slices.Sorted(maps.Keys(defaults["postgresql_tuning_profiles"].(map[string]any)))
-	if ours := slices.Sorted(slices.Values(siteProfiles)); !slices.Equal(ours, profiles) {
+	if ours := slices.Sorted(slices.Values(Profiles)); !slices.Equal(ours, profiles) {
 		t.Errorf("profiles %v, the playbook has %v", ours, profiles)
 	}
 }

@@ -328,8 +328,8 @@ func (c *siteCheck) words() {
 	if b := c.answers.Base; !plainBase.MatchString(b) || path.Clean(b) != b || b == "/" {
 		c.add("base-dir", "%q: takes an absolute path of letters, digits and . _ + -", b)
 	}
-	if !slices.Contains(siteProfiles, c.answers.Profile) {
-		c.add("profile", "%q: takes %s", c.answers.Profile, orList(siteProfiles))
+	if !slices.Contains(Profiles, c.answers.Profile) {
+		c.add("profile", "%q: takes %s", c.answers.Profile, orList(Profiles))
 	}
 	if !slices.Contains(sitePostgres, c.answers.Postgres) {
 		c.add("pg", "%q: takes %s", c.answers.Postgres, orList(sitePostgres))
