@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Connects to a cluster as an application does, and as its operator: through the VIP, to each PgBouncer, and to each
 PostgreSQL; and writes a row through the VIP that has to arrive everywhere. Needs psycopg2, and Python 3.9."""
 

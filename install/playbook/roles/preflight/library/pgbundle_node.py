@@ -1,4 +1,3 @@
-#!/usr/bin/python
 """Looks at a node before anything is changed: its addresses, memory, clock, data directory and bundle, and who else is
 on its wire. Changes nothing. Python 3.9 and its standard library are all it needs."""
 
