@@ -28,6 +28,7 @@ type cluster struct {
 	vip         string
 	synchronous bool              // what the cluster has been told to be
 	secrets     map[string]string // group_vars/all/vault.yml
+	place       string            // --base-dir of all nodes but the control node, where it is another
 	fresh       map[string]before // what each node was with nothing but the bundle on it
 	leaks       []string          // command lines with a secret, seen while it was deployed
 }
@@ -127,6 +128,8 @@ func (c *cluster) bring(t *testing.T, databases, etcds []string) {
 			role := "target"
 			if n == c.control {
 				role = "control"
+			} else if c.place != "" {
+				role += " --base-dir " + c.place
 			}
 			t.Run(n.name, func(t *testing.T) {
 				t.Parallel()
