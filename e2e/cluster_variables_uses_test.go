@@ -218,7 +218,7 @@ type leaves struct {
 // ours are files that nobody asks a cluster for: what time, dnf and firewalld write,
 // what tells that chronyd is to run, since that stays, and the bundle's.
 var ours = append(slices.Clone(notOurs), "'/etc/*chrony*'", "'/etc/systemd/system/*/chronyd.service'", "/etc/alternatives", "/etc/firewalld/zones", "/etc/rmt",
-	"/usr/lib", "/root/.ansible", "'"+variedBase+"*'", "/etc/yum.repos.d/patroni-airgap.repo", "/etc/pgbundle")
+	"/usr/lib", "'/usr/*bin/pgbundle'", "/root/.ansible", "'"+variedBase+"*'", "/etc/yum.repos.d/patroni-airgap.repo", "/etc/pgbundle")
 
 func (n *node) leaves(t *testing.T) *leaves {
 	t.Helper()
@@ -229,6 +229,9 @@ func (n *node) leaves(t *testing.T) *leaves {
 	return &leaves{
 		files: slices.DeleteFunc(n.listing(t, ours...), func(line string) bool {
 			path, _, _ := strings.Cut(line, " ")
+			if strings.HasPrefix(path, "/usr/") && strings.HasSuffix(path, "/") {
+				return true // the bed's packages do not say which folders are theirs
+			}
 			path = strings.TrimSuffix(path, "/")
 			return owned[path] || owned[strings.TrimPrefix(path, "/usr")]
 		}),
@@ -264,7 +267,7 @@ func (v *varied) uninstalls(t *testing.T) {
 	for _, n := range v.nodes {
 		was, is := v.fresh[n.name], n.leaves(t)
 		if gone, new := minus(was.files, is.files), minus(is.files, was.files); len(gone) > 0 || len(new) > 0 {
-			t.Errorf("%s: files before %s\nafter %s", n.name, few(gone), few(new))
+			t.Errorf("%s: files before %s\nafter %s", n.name, strings.Join(gone, "\n"), strings.Join(new, "\n"))
 		}
 		for what, pair := range map[string][2]string{"users": {was.users, is.users}, "settings": {was.set, is.set}, "the firewall": {was.closed, is.closed}} {
 			old, now := strings.Split(pair[0], "\n"), strings.Split(pair[1], "\n")
@@ -272,7 +275,7 @@ func (v *varied) uninstalls(t *testing.T) {
 				t.Errorf("%s: %s before %s\nafter %s", n.name, what, few(gone), few(new))
 			}
 		}
-		out, _ := n.run(t, "root", "sh", "-c", "rpm -q "+programs+" | grep -v 'not installed'; ls -d "+variedBase+"* /srv/site /opt/etcd-site /etc/yum.repos.d/patroni-airgap.repo 2>/dev/null")
+		out, _ := n.run(t, "root", "sh", "-c", "rpm -q "+programs+" | grep -v 'not installed'; ls -d "+variedBase+"* /srv/site /opt/etcd-site /usr/libexec/keepalived /etc/yum.repos.d/patroni-airgap.repo 2>/dev/null")
 		if out != "" {
 			t.Errorf("%s: still there: %s", n.name, out)
 		}
