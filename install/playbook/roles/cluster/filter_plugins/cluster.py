@@ -372,6 +372,7 @@ class FilterModule:
             "cluster_unsettled": unsettled,
             "cluster_switchover_refusals": switchover_refusals,
             "cluster_restart_order": restart_order,
+            "cluster_dcs": dcs_wanted,
             "cluster_dcs_patch": dcs_patch,
             "cluster_dcs_change_words": dcs_change_words,
             "cluster_findings": findings,
