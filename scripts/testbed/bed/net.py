@@ -61,18 +61,13 @@ class Net:
         present = self._present()
         if self.namespace(name) in present:
             _run("ip", "netns", "delete", self.namespace(name))
-        # the kernel takes a namespace apart later; its port on the switch has to be gone before the next one comes
-        if self._switch in present and _port(name) in self._ports():
-            _ip(self._switch, "link", "delete", _port(name))
+        if self._switch in present:
+            self._unplug(name)
 
     def remove(self) -> None:
         """Remove every namespace of this bed."""
         for namespace in sorted(self._present()):
             _run("ip", "netns", "delete", namespace)
-
-    def _ports(self) -> set[str]:
-        listed = subprocess.run(["ip", "-n", self._switch, "-brief", "link"], check=True, capture_output=True, text=True).stdout
-        return {line.split("@")[0].split()[0] for line in listed.splitlines() if line}
 
     def _present(self) -> set[str]:
         listed = subprocess.run(["ip", "netns", "list"], check=True, capture_output=True, text=True).stdout
@@ -89,14 +84,17 @@ class Net:
         _ip(self.hand, "link", "set", "eth0", "up")
 
     def _plug(self, name: str) -> None:
-        # a namespace that was deleted goes when the kernel gets to it, and its cable with it
-        if _has_link(self._switch, _port(name)):
-            _ip(self._switch, "link", "delete", _port(name))
+        self._unplug(name)
         # one hardware address for ever: its peers remember it when a node is made anew
         last = NAMES.get(name, _HAND)
         _run("ip", "link", "add", "eth0", "address", f"02:00:0a:4d:00:{last:02x}", "netns", self.namespace(name), "type", "veth",
              "peer", "name", _port(name), "netns", self._switch)
         _ip(self._switch, "link", "set", _port(name), "master", "br0", "up")
+
+    def _unplug(self, name: str) -> None:
+        # the kernel takes a deleted namespace apart later: its port on the switch has to be gone before the next one comes
+        if _has_link(self._switch, _port(name)):
+            _ip(self._switch, "link", "delete", _port(name))
 
     def _add(self, namespace: str) -> None:
         _run("ip", "netns", "add", namespace)
