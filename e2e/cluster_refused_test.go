@@ -20,17 +20,13 @@ func TestClusterRefused(t *testing.T) {
 	s.build(t)
 	c := &cluster{site: s, top: t, vip: clusterVIP, synchronous: true}
 	c.bring(t, []string{"n1", "n2", "n3"}, nil)
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T)
-	}{
-		{"init", c.init}, {"hosts are accepted", c.acceptsHosts},
-		{"what the control node knows", c.refusesSite}, {"what the nodes know", c.refusesNodes}, {"nothing is left to refuse", c.refusesNothing},
-	} {
-		if !t.Run(part.name, part.run) {
-			t.Fatalf("stopped: %q failed, and what follows stands on it", part.name)
-		}
-	}
+	inTurn(t, []part{
+		{"init", c.init, needed},
+		{"hosts are accepted", c.acceptsHosts, needed},
+		{"what the control node knows", c.refusesSite, needed},
+		{"what the nodes know", c.refusesNodes, needed},
+		{"nothing is left to refuse", c.refusesNothing, needed},
+	})
 }
 
 // isRefused holds that a line is refused with this status and all of these words.

@@ -41,6 +41,33 @@ const (
 	vaultPass   = "/home/bob/.vault-pass"
 )
 
+// part is one of the parts of a test that come one after the other.
+type part struct {
+	name string
+	run  func(*testing.T)
+	how  how
+}
+
+type how int
+
+const (
+	needed how = 0         // what follows stands on it
+	alone  how = 1 << iota // nothing does
+	slow                   // tried by make e2e-faults alone
+)
+
+// inTurn runs the parts, up to one that failed and that the others stand on.
+func inTurn(t *testing.T, parts []part) {
+	for _, p := range parts {
+		if p.how&slow != 0 && !thorough() {
+			continue
+		}
+		if !t.Run(p.name, p.run) && p.how&alone == 0 {
+			t.Fatalf("stopped: %q failed, and what follows stands on it", p.name)
+		}
+	}
+}
+
 // TestCluster makes a cluster as a person does and breaks it in every way that
 // somebody has named. make e2e-faults also lets the controls fire, works with the
 // cluster as the article says and takes it away.
@@ -49,54 +76,39 @@ func TestCluster(t *testing.T) {
 	s.build(t)
 	c := &cluster{site: s, top: t, vip: clusterVIP, synchronous: true}
 	c.bring(t, []string{"n1", "n2", "n3"}, nil)
-	for _, part := range []struct {
-		name  string
-		run   func(*testing.T)
-		first bool // what follows stands on it
-		slow  bool // tried by make e2e-faults alone
-	}{
-		{"init", c.init, true, false},
-		{"an unknown host is refused", c.acceptsHosts, true, false},
-		{"deploy", c.deploysWatched, true, false},
-		{"secrets stay secret", c.keepsSecrets, false, false},
-		{"deploy again changes nothing", c.deploysAgain, false, false},
-		{"verify", c.verifies, true, false},
-		{"closed to strangers", c.closedToStrangers, false, false},
-		{"failures", c.failures, true, false},
-		{"controls", c.controls, true, true},
-		{"the article", c.article, false, true},
-		{"uninstall leaves nothing", c.uninstallLeavesNothing, false, true},
-	} {
-		if part.slow && !thorough() {
-			continue
-		}
-		if !t.Run(part.name, part.run) && part.first {
-			t.Fatalf("stopped: %q failed, and what follows stands on it", part.name)
-		}
-	}
+	inTurn(t, []part{
+		{"init", c.init, needed},
+		{"an unknown host is refused", c.acceptsHosts, needed},
+		{"deploy", c.deploysWatched, needed},
+		{"secrets stay secret", c.keepsSecrets, alone},
+		{"deploy again changes nothing", c.deploysAgain, alone},
+		{"verify", c.verifies, needed},
+		{"closed to strangers", c.closedToStrangers, alone},
+		{"failures", c.failures, needed},
+		{"controls", c.controls, needed | slow},
+		{"the article", c.article, alone | slow},
+		{"uninstall leaves nothing", c.uninstallLeavesNothing, alone | slow},
+	})
 }
 
 // TestClusterSeparated makes the other layout: etcd on nodes of its own, two
 // database nodes. It is run by make e2e-faults.
 func TestClusterSeparated(t *testing.T) {
-	if os.Getenv("PGBUNDLE_FAILOVERS") == "" {
+	if !thorough() {
 		t.Skip("the separated layout is tried by make e2e-faults (PGBUNDLE_FAILOVERS)")
 	}
 	s := newSite(t)
 	s.build(t)
 	c := &cluster{site: s, top: t, vip: clusterVIP, synchronous: true}
 	c.bring(t, []string{"n4", "n5"}, []string{"n1", "n2", "n3"})
-	for _, part := range []struct {
-		name string
-		run  func(*testing.T)
-	}{
-		{"init", c.init}, {"an unknown host is refused", c.acceptsHosts}, {"deploy", c.deploys}, {"deploy again changes nothing", c.deploysAgain},
-		{"verify", c.verifies}, {"the leader loses power", func(t *testing.T) { c.tryFailure(t, failureNamed("leader loses power")) }},
-	} {
-		if !t.Run(part.name, part.run) {
-			t.Fatalf("stopped: %q failed, and what follows stands on it", part.name)
-		}
-	}
+	inTurn(t, []part{
+		{"init", c.init, needed},
+		{"an unknown host is refused", c.acceptsHosts, needed},
+		{"deploy", c.deploys, needed},
+		{"deploy again changes nothing", c.deploysAgain, needed},
+		{"verify", c.verifies, needed},
+		{"the leader loses power", func(t *testing.T) { c.tryFailure(t, failureNamed("leader loses power")) }, needed},
+	})
 }
 
 // bring boots the nodes and puts the bundle on them: the unpacked bundle, carried

@@ -33,32 +33,24 @@ func TestClusterVariables(t *testing.T) {
 	s.build(t)
 	v := &varied{cluster: &cluster{site: s, top: t, vip: variedVIP, place: variedBase, synchronous: true}}
 	v.bring(t, []string{"n1", "n2", "n3"}, nil)
-	for _, part := range []struct {
-		name  string
-		run   func(*testing.T)
-		first bool // what follows stands on it
-	}{
-		{"init", v.init, true},
-		{"hosts are accepted", v.acceptsHosts, true},
-		{"the site's own ways", v.prepares, true},
-		{"everything is set", v.sets, true},
-		{"the firewall is left alone", v.leavesTheFirewall, true},
-		{"deploy", v.deploys, true},
-		{"variables", v.readsBack, false},
-		{"site.yml again changes nothing", v.changesNothing, false},
-		{"cluster-status", v.tellsStatus, false},
-		{"verify-cluster", v.verifies, true},
-		{"connection-info", v.tellsWhereTo, false},
-		{"switchover", v.switchesOver, false},
-		{"apply-tuning and restart-postgresql", v.tunes, false},
-		{"verify-cluster again", v.verifies, false},
-		{"uninstall that leaves what it is told to", v.uninstallsLittle, false},
-		{"uninstall", v.uninstalls, false},
-	} {
-		if !t.Run(part.name, part.run) && part.first {
-			t.Fatalf("stopped: %q failed, and what follows stands on it", part.name)
-		}
-	}
+	inTurn(t, []part{
+		{"init", v.init, needed},
+		{"hosts are accepted", v.acceptsHosts, needed},
+		{"the site's own ways", v.prepares, needed},
+		{"everything is set", v.sets, needed},
+		{"the firewall is left alone", v.leavesTheFirewall, needed},
+		{"deploy", v.deploys, needed},
+		{"variables", v.readsBack, alone},
+		{"site.yml again changes nothing", v.changesNothing, alone},
+		{"cluster-status", v.tellsStatus, alone},
+		{"verify-cluster", v.verifies, needed},
+		{"connection-info", v.tellsWhereTo, alone},
+		{"switchover", v.switchesOver, alone},
+		{"apply-tuning and restart-postgresql", v.tunes, alone},
+		{"verify-cluster again", v.verifies, alone},
+		{"uninstall that leaves what it is told to", v.uninstallsLittle, alone},
+		{"uninstall", v.uninstalls, alone},
+	})
 }
 
 // recordedChronyc is a chronyc that answers as one did whose clock was 6.2
