@@ -92,9 +92,12 @@ class Net:
         _ip(self._switch, "link", "set", _port(name), "master", "br0", "up")
 
     def _unplug(self, name: str) -> None:
-        # the kernel takes a deleted namespace apart later: its port on the switch has to be gone before the next one comes
+        # the kernel takes a deleted namespace apart when it likes: its port on the switch has to be gone before the next one
+        # comes, and may go at any moment of this
         if _has_link(self._switch, _port(name)):
-            _ip(self._switch, "link", "delete", _port(name))
+            deleted = subprocess.run(["ip", "-n", self._switch, "link", "delete", _port(name)], capture_output=True, text=True)
+            if deleted.returncode != 0 and _has_link(self._switch, _port(name)):
+                raise RuntimeError(f"delete port {_port(name)} of {self._switch}: {deleted.stderr.strip()}")
 
     def _add(self, namespace: str) -> None:
         _run("ip", "netns", "add", namespace)
