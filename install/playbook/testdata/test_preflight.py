@@ -36,7 +36,7 @@ SITE = {
 }
 SEEN = {name: {
     "clock": 0.2, "chrony": {"synchronised": True, "offset": 0.001}, "memory": 3900, "addresses": [["eth0", f"10.0.0.1{n}"]],
-    "data": {"empty": True, "ours": False}, "bundle": {"id": "abcdefabcdef", "python": "3.9", "target": True},
+    "system": {"name": "Rocky Linux 9.4", "el": True}, "data": {"empty": True, "ours": False}, "bundle": {"id": "abcdefabcdef", "python": "3.9", "target": True},
     "wire": {"error": "", "answers": [], "routers": []},
 } for n, name in enumerate(NAMES)}
 
@@ -44,6 +44,12 @@ SEEN = {name: {
 SYNCHRONISED = "C0A80001,192.168.0.1,3,1700000000.123456789,0.000012345,0.000023456,0.000034567,-12.345,0.001,0.045,0.000512,0.000345,64.4,Normal\n"
 ALONE = "00000000,,0,0.000000000,0.000000000,0.000000000,0.000000000,0.000,0.000,0.000,1.000000000,1.000000000,0.0,Not synchronised\n"
 FAR = "C0A80001,192.168.0.1,3,1700000000.123456789,-12.312345678,0.000023456,0.000034567,-12.345,0.001,0.045,0.000512,0.000345,64.4,Normal\n"
+
+# os-release(5) of systems.
+DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n'
+RHEL = 'NAME="Red Hat Enterprise Linux"\nID="rhel"\nID_LIKE="fedora"\nPRETTY_NAME="Red Hat Enterprise Linux 9.4 (Plow)"\n'
+ORACLE = 'ID="ol"\nID_LIKE="fedora"\nPRETTY_NAME="Oracle Linux Server 9.4"\n'
+ALMA = "ID='almalinux'\nID_LIKE='rhel centos fedora'\nPRETTY_NAME='AlmaLinux 9.4 (Seafoam Ocelot)'\n"
 
 # name, what is changed (of the site, of what is seen), words of the one finding
 CASES = [
@@ -76,6 +82,8 @@ CASES = [
     ("clock off its source", lambda s, n: n["n2"].update(chrony=node.tracking(FAR)), "the clock of n2 is 12.3 s from its time source"),
     ("foreign data", lambda s, n: n["n1"].update(data={"empty": False, "ours": False}), "/var/lib/postgresql/16/data on n1 is not empty"),
     ("no bundle", lambda s, n: n["n1"].update(bundle={"id": "", "python": "", "target": False}), "n1 has no bundle for a target"),
+    ("Debian and a bundle", lambda s, n: [node_.update(system=node.system(DEBIAN), bundle={"id": "", "python": "", "target": False}) for node_ in n.values()],
+     "offline_mode is true, and n1 and n2 and n3 run Debian GNU/Linux 12 (bookworm): bundles are for RHEL 9"),
     ("control node's bundle only", lambda s, n: n["n1"]["bundle"].update(target=False), "n1 has no bundle for a target"),
     ("other bundle", lambda s, n: n["n1"]["bundle"].update(id="111111111111"), "n1 has bundle 111111111111, and this control node abcdefabcdef"),
     ("other Python", lambda s, n: n["n1"]["bundle"].update(python="3.11"), "the wheels on n1 are for Python 3.11"),
@@ -110,6 +118,7 @@ class Preflight(unittest.TestCase):
             "VIP whose holder this run leaves out": lambda s, n: [n["n2"]["wire"].update(answers=["02:00:00:00:00:01"]), n.pop("n1")],
             "our own routers": lambda s, n: n["n2"]["wire"].update(routers=["10.0.0.10"]),
             "online without bundles": lambda s, n: [s.update(offline=False), n["n1"].update(bundle=None)],
+            "Debian online": lambda s, n: [s.update(offline=False), n["n1"].update(system=node.system(DEBIAN))],
             "a clock that nobody keeps": lambda s, n: n["n1"].update(chrony=node.tracking(ALONE)),
         }.items():
             with self.subTest(name):
@@ -120,6 +129,11 @@ class Preflight(unittest.TestCase):
     def test_secrets(self):
         variables = {"a": "ChangeMe_app_2026!", "b": "x", "c": "", "d": "ChgMe_Ka"}
         self.assertEqual(["a", "c", "d", "e"], rules.unset(["a", "b", "c", "d", "e"], variables))
+
+    def test_system(self):
+        for text, el in {DEBIAN: False, RHEL: True, ORACLE: True, ALMA: True, "": False}.items():
+            self.assertIs(el, node.system(text)["el"], text)
+        self.assertEqual("Red Hat Enterprise Linux 9.4 (Plow)", node.system(RHEL)["name"])
 
     def test_chronyc(self):
         self.assertEqual({"synchronised": True, "offset": 0.000012345}, node.tracking(SYNCHRONISED))

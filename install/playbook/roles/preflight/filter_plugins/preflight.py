@@ -136,7 +136,13 @@ def storage(site, seen):
 def bundles(site, seen):
     if str(site["offline"]) != "True":
         return
+    others = {name: node["system"]["name"] for name, node in sorted(seen.items()) if not node["system"]["el"]}
+    if others:
+        yield (f"offline_mode is true, and {' and '.join(others)} run {' and '.join(sorted(set(others.values())))}: bundles are for RHEL 9 "
+               "and what is built from it: deploy these nodes online (offline_mode: false), or take RHEL nodes")
     for name, node in sorted(seen.items()):
+        if name in others:
+            continue
         has = node["bundle"] or {"id": "", "target": False, "python": ""}
         if not has["id"] or not has["target"]:
             yield f"{name} has no bundle for a target: run there: pgbundle install --role target --bundle FILE"

@@ -1,5 +1,5 @@
-"""Looks at a node before anything is changed: its addresses, memory, clock, data directory and bundle, and who else is
-on its wire. Changes nothing. Python 3.9 and its standard library are all it needs."""
+"""Looks at a node before anything is changed: its system, addresses, memory, clock, data directory and bundle, and who else
+is on its wire. Changes nothing. Python 3.9 and its standard library are all it needs."""
 
 DOCUMENTATION = r"""
 module: pgbundle_node
@@ -87,6 +87,22 @@ def data(folder, config, cluster):
     return {"empty": empty, "ours": ours}
 
 
+def system(text):
+    """What os-release(5) calls the system, and whether it is built from RHEL."""
+    said = dict(re.findall(r"^(\w+)=[\"']?([^\"'\n]*)[\"']?$", text, re.M))
+    return {"name": said.get("PRETTY_NAME", "an unknown system"),
+            "el": bool({"rhel", "centos", "fedora"} & {said.get("ID", ""), *said.get("ID_LIKE", "").split()})}
+
+
+def os_release():
+    """The text of os-release(5)."""
+    try:
+        with open("/etc/os-release", encoding="utf-8") as file:
+            return file.read(1 << 16)
+    except OSError:
+        return ""
+
+
 def bundle(base):
     """Which bundle is installed, and the Python its wheels are for."""
     try:
@@ -155,6 +171,7 @@ def main():
     want = module.params
     node = {
         "clock": time.time() - want["control_time"], "chrony": chrony(), "memory": memory(), "addresses": addresses(),
+        "system": system(os_release()),
         "data": data(want["data_dir"], want["patroni_config"], want["cluster_name"]),
         "bundle": bundle(want["base_dir"]) if want["base_dir"] else None,
         "wire": wire(want["interface"], want["address"], want["vip"], want["router_id"], want["listen"])
