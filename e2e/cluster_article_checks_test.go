@@ -16,7 +16,10 @@ func thorough() bool { return os.Getenv("PGBUNDLE_FAILOVERS") != "" }
 
 // What an entry of the article supposes, adds, or has to lead to.
 
-func offline(_ *cluster, line string) string { return line + " -e offline_mode=true" }
+// isOffline fixes offline_mode in the site's variables.
+func isOffline(t *testing.T, c *cluster) {
+	c.edits(t, `s/^offline_mode: .*/offline_mode: true/`)
+}
 
 // typesVaultPass answers the question for the password of the vault. Without a
 // terminal Ansible reads its answer from stdin.
