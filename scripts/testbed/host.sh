@@ -17,6 +17,7 @@ done <<'LIST'
 dnf dnf
 rpmbuild rpm
 createrepo_c createrepo-c
+apt-ftparchive apt-utils
 mmdebstrap mmdebstrap
 gpg gpg
 gpgconf gpgconf

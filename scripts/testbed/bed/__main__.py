@@ -8,7 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-from bed import closed, convert, debian, etcd, galaxy, harden, image, net, postgres, repos, roots
+from bed import closed, convert, debian, etcd, galaxy, harden, image, mirror, net, postgres, repos, roots
 from bed.nodes import Nodes
 from bed.relations import Words
 from bed.stage import HERE, Store
@@ -42,12 +42,24 @@ class Bed:
                 "galaxy": str(collections), "hand": nodes.net.hand, "sshConfig": str(nodes.ssh_config),
                 "password": harden.PASSWORD, "seconds": self.store.seconds}
 
+    def mirror(self) -> dict[str, str]:
+        """Build what the nodes of a site with a way out install from, and an image of such a Debian node."""
+        packages = self.recipe["debian"]
+        keys = self.store.stage("keys", [], [str(repos.KEYS)], repos.make_keys)
+        made = self.store.stage("mirror", ["mirror.py", "debian.py", "harden.py"], [str(self.base()), str(packages), str(keys)],
+                                lambda out: mirror.make(self.base() / "root", packages, keys, out))
+        return {"url": mirror.URL, "folder": str(made), "image": str(made / "root")}
+
+    def base(self) -> Path:
+        """A real Debian root."""
+        apt = debian.sources()
+        return self.store.stage("base", ["debian.py"], [apt, str(self.recipe["base"])],
+                                lambda out: debian.make_base(out, self.recipe["base"], apt))
+
     def rpms(self) -> Path:
         """Every RPM, unsigned: folders base, delta and extra below the stage."""
-        apt = debian.sources()
         more = {name: self.recipe[name] for name in ("delta", "extra")}
-        base = self.store.stage("base", ["debian.py"], [apt, str(self.recipe["base"])],
-                                lambda out: debian.make_base(out, self.recipe["base"], apt))
+        base = self.base()
         debs = self.store.stage("debs", ["debian.py"], [str(base), str(more)],
                                 lambda out: debian.fetch(out, base / "root", more))
         build = self.store.stage(f"postgres{self.major}", ["postgres.py"], [], lambda out: postgres.fetch(self.major, out))
@@ -90,6 +102,9 @@ def main() -> int:
         (root / "bed.json").write_text(text + "\n")
         print(text)
         return 0
+    if arguments.verb == "mirror":
+        print(json.dumps(Bed(root, arguments.pg).mirror()))
+        return 0
     nodes = Nodes(root)
     if arguments.verb == "sweep":
         nodes.sweep()
@@ -97,7 +112,8 @@ def main() -> int:
     node = nodes.node(arguments.name)
     match arguments.what:
         case "up":
-            node.up(Path(json.loads((root / "bed.json").read_text())["images"][arguments.image]))
+            images = json.loads((root / "bed.json").read_text())["images"]
+            node.up(Path(images.get(arguments.image, arguments.image)))
         case "exec":
             return node.execute(arguments.command)
         case "rm":
@@ -111,15 +127,15 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="testbed", description=__doc__)
     parser.add_argument("--dir", type=Path, default=HERE.parent.parent.parent / ".testbed", help="working folder")
     verbs = parser.add_subparsers(dest="verb", required=True)
-    prepare = verbs.add_parser("prepare", help="build what is missing; say where everything is")
-    prepare.add_argument("--pg", default="16", choices=sorted(postgres.BUILDS), help="PostgreSQL major")
+    for verb, what in {"prepare": "build what is missing; say where everything is", "mirror": "the same for what nodes with a way out need"}.items():
+        verbs.add_parser(verb, help=what).add_argument("--pg", default="16", choices=sorted(postgres.BUILDS), help="PostgreSQL major")
     verbs.add_parser("sweep", help="remove every node and the network")
     node = verbs.add_parser("node", help="one machine").add_subparsers(dest="what", required=True)
     for what in ("up", "wait", "exec", "kill", "poweroff", "pause", "resume", "cut", "heal", "stop", "rm"):
         verb = node.add_parser(what)
         verb.add_argument("name", choices=list(net.NAMES))
         if what == "up":
-            verb.add_argument("--image", default="target", help="of a node's first power-on: target, control or fapolicyd")
+            verb.add_argument("--image", default="target", help="of a node's first power-on: target, control, fapolicyd or a root")
         if what == "exec":
             verb.add_argument("command", nargs=argparse.REMAINDER)
     return parser.parse_args()

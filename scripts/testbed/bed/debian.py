@@ -68,8 +68,7 @@ def fetch(out: Path, base: Path, more: dict[str, list[str]]) -> None:
     """Download the .deb files: `out`/base for what `base` has installed, and for
     each list of `more` a folder of its name with what the list needs beyond the
     base and the lists before it. Verified by apt itself."""
-    apt = _private_apt(out / "apt", base)
-    subprocess.run([*apt, "update"], check=True)
+    apt = _updated_apt(out / "apt", base)
     seen: set[str] = set()
     for name, packages in more.items():
         subprocess.run([*apt, "-y", "--no-install-recommends", "--download-only", "install", *packages], check=True)
@@ -81,6 +80,19 @@ def fetch(out: Path, base: Path, more: dict[str, list[str]]) -> None:
     (out / "base").mkdir()
     subprocess.run([*apt, "download", *_installed(base)], check=True, cwd=out / "base")
     shutil.rmtree(out / "apt")
+
+
+def closure(out: Path, base: Path, packages: list[str]) -> list[Path]:
+    """Download below `out` what `packages` need beyond the base. Verified by apt itself."""
+    apt = _updated_apt(out, base)
+    subprocess.run([*apt, "-y", "--no-install-recommends", "--download-only", "install", *packages], check=True)
+    return sorted((out / "cache/archives").glob("*.deb"))
+
+
+def _updated_apt(state: Path, base: Path) -> list[str]:
+    apt = _private_apt(state, base)
+    subprocess.run([*apt, "update"], check=True)
+    return apt
 
 
 def _private_apt(state: Path, base: Path) -> list[str]:

@@ -36,31 +36,6 @@ PasswordAuthentication no
 X11Forwarding no
 AuthorizedKeysFile /etc/ssh/authorized_keys/%u
 """),
-    "etc/dnf/dnf.conf": (0o644, """\
-[main]
-gpgcheck=1
-localpkg_gpgcheck=1
-installonly_limit=3
-clean_requirements_on_remove=True
-best=True
-skip_if_unavailable=False
-"""),
-    # the distribution's own repositories, enabled and out of reach: whoever asks them fails
-    "etc/yum.repos.d/rocky.repo": (0o644, """\
-[baseos]
-name=Rocky Linux $releasever - BaseOS
-baseurl=https://dl.testbed.invalid/pub/rocky/$releasever/BaseOS/$basearch/os/
-gpgcheck=1
-enabled=1
-"""),
-    # a clock is shared: chronyd runs and answers, and leaves the clock alone
-    "etc/systemd/system/chronyd.service.d/testbed.conf": (0o644, """\
-[Unit]
-ConditionCapability=
-[Service]
-ExecStart=
-ExecStart=!/usr/sbin/chronyd $DAEMON_OPTS -x
-"""),
     # a kernel is shared: sysctl must succeed and never reach it (scripts/testbed/README.md)
     "etc/systemd/system/testbed-sysctl.service": (0o644, r"""\
 [Unit]
@@ -91,15 +66,50 @@ mount -o remount,bind,rw /proc/sys/net
 """),
 }
 
+# A clock is shared: chronyd runs and answers, and leaves the clock alone.
+_CHRONY = """\
+[Unit]
+ConditionCapability=
+[Service]
+ExecStart=
+ExecStart=!/usr/sbin/chronyd $DAEMON_OPTS -x
+"""
+
+_EL_FILES = {
+    "etc/dnf/dnf.conf": (0o644, """\
+[main]
+gpgcheck=1
+localpkg_gpgcheck=1
+installonly_limit=3
+clean_requirements_on_remove=True
+best=True
+skip_if_unavailable=False
+"""),
+    # the distribution's own repositories, enabled and out of reach: whoever asks them fails
+    "etc/yum.repos.d/rocky.repo": (0o644, """\
+[baseos]
+name=Rocky Linux $releasever - BaseOS
+baseurl=https://dl.testbed.invalid/pub/rocky/$releasever/BaseOS/$basearch/os/
+gpgcheck=1
+enabled=1
+"""),
+    "etc/systemd/system/chronyd.service.d/testbed.conf": (0o644, _CHRONY),
+}
+
+_DEBIAN_FILES = {
+    "etc/systemd/system/chrony.service.d/testbed.conf": (0o644, _CHRONY),
+    "etc/apt/apt.conf.d/90site": (0o644, 'APT::Install-Recommends "false";\n'),
+}
+
 _UMASK_LINE = "session optional pam_umask.so silent\n"  # EL has it in postlogin; it reads login.defs
 
 
-def harden(root: Path) -> None:
+def harden(root: Path, debian: bool = False) -> None:
     """Turn a fresh root into a node of a careful site.
 
-    alice's sudo asks for nothing, bob's for his password.
+    alice's sudo asks for nothing, bob's for his password. A Debian node has no firewall.
     """
-    for path, (mode, text) in _FILES.items():
+    for path, (mode, text) in (_FILES | (_DEBIAN_FILES if debian else _EL_FILES)).items():
         target = root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
@@ -115,7 +125,8 @@ def harden(root: Path) -> None:
         (root / "home" / name).chmod(0o700)
     # a named method keeps chpasswd from asking PAM
     subprocess.run(["chpasswd", "--root", root, "--crypt-method", "SHA512"], check=True, input=f"bob:{PASSWORD}\n", text=True)
-    subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", "testbed-sysctl.service", "firewalld.service"], check=True)
+    units = ["testbed-sysctl.service"] + ([] if debian else ["firewalld.service"])
+    subprocess.run(["systemctl", f"--root={root}", "--quiet", "enable", *units], check=True)
     for unit in _DEBIANS:
         for link in (root / "etc/systemd/system").glob(f"*.wants/{unit}"):
             link.unlink()

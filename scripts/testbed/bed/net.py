@@ -12,6 +12,7 @@ from pathlib import Path
 NAMES = {"control": 10, **{f"n{i}": 10 + i for i in range(1, 10)}}  # a node's name → the last byte of its address
 _NET = "10.77.0"
 _HAND = 1
+HAND = f"{_NET}.{_HAND}"  # from where tests reach the nodes
 
 
 def address(name: str) -> str:

@@ -20,8 +20,8 @@ def make_keys(out: Path) -> None:
     home = out / "gnupg"
     home.mkdir(mode=0o700)
     for name, identity in KEYS.items():
-        _gpg(home, "--passphrase", "", "--quick-generate-key", identity, "rsa4096", "sign", "never")
-        armor = _gpg(home, "--armor", "--export", identity)
+        gpg(home, "--passphrase", "", "--quick-generate-key", identity, "rsa4096", "sign", "never")
+        armor = gpg(home, "--armor", "--export", identity)
         (out / f"RPM-GPG-KEY-testbed-{name}").write_bytes(armor)
     stop_agent(home)
 
@@ -31,7 +31,8 @@ def stop_agent(home: Path) -> None:
     subprocess.run(["gpgconf", "--homedir", home, "--kill", "gpg-agent"], check=True)
 
 
-def _gpg(home: Path, *arguments: str) -> bytes:
+def gpg(home: Path, *arguments: str) -> bytes:
+    """Run gpg with the keys of `home`; the answer is its output."""
     command = ["gpg", "--homedir", str(home), "--batch", "--yes", "--quiet", "--pinentry-mode", "loopback", *arguments]
     return subprocess.run(command, check=True, capture_output=True).stdout
 
@@ -50,10 +51,10 @@ def make(rpms: dict[str, list[Path]], assigned: dict[str, str], keys: Path, out:
         (folder / "Packages").mkdir(parents=True)
         for file in files:
             shutil.copy2(file, folder / "Packages" / file.name)
-        _sign(sorted((folder / "Packages").iterdir()), keys, key_of(repository))
+        sign(sorted((folder / "Packages").iterdir()), keys, key_of(repository))
         subprocess.run(["createrepo_c", "--quiet", "--workers", str(os.cpu_count()), folder], check=True)
         repomd = folder / "repodata/repomd.xml"
-        _gpg(keys / "gnupg", "--armor", "--detach-sign", "--local-user", KEYS[key_of(repository)], str(repomd))
+        gpg(keys / "gnupg", "--armor", "--detach-sign", "--local-user", KEYS[key_of(repository)], str(repomd))
     stop_agent(keys / "gnupg")
 
 
@@ -72,7 +73,8 @@ def _name(rpm: Path) -> str:
     return rpm.name.rsplit("-", 2)[0]
 
 
-def _sign(rpms: list[Path], keys: Path, key: str) -> None:
+def sign(rpms: list[Path], keys: Path, key: str) -> None:
+    """Sign RPMs where they lie with one of KEYS."""
     command = ["rpmsign", "--define", "__gpg /usr/bin/gpg", "--define", f"_gpg_path {keys / 'gnupg'}",
                "--define", f"_gpg_name {KEYS[key]}", "--define", "_gpg_digest_algo sha256", "--addsign"]
     environment = os.environ | {"GPG_TTY": ""}  # rpmsign looks for a terminal otherwise
