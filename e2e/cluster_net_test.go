@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -85,6 +86,22 @@ func giveUpAfter(conn *net.TCPConn, limit time.Duration) error {
 		return err
 	}
 	return failed
+}
+
+// serveIn serves on an address of a namespace until the test is over.
+func serveIn(t *testing.T, namespace, address string, handler http.Handler) {
+	t.Helper()
+	var listener net.Listener
+	err := within(namespace, func() (err error) {
+		listener, err = net.Listen("tcp", address)
+		return err
+	})
+	if err != nil {
+		t.Fatalf("serve at %s: %v", address, err)
+	}
+	server := &http.Server{Handler: handler}
+	t.Cleanup(func() { server.Close() })
+	go server.Serve(listener)
 }
 
 // httpIn is a client in a namespace that keeps nothing open.

@@ -50,7 +50,7 @@ func (c *cluster) isRefused(t *testing.T, line string, status int, words ...stri
 func (c *cluster) refusesSite(t *testing.T) {
 	const ignored, placeholder = "group_vars/vault.yml", "group_vars/all/zz.yml"
 	c.mustAt(t, "cp group_vars/vault.yml.example "+ignored+" && echo 'app_db_password: ChangeMe_app' >"+placeholder)
-	c.isRefused(t, deployLine(""), 5, "was not started, and nothing was changed", "group_vars/vault.yml", "placeholders: app_db_password")
+	c.isRefused(t, c.deployLine(""), 5, "was not started, and nothing was changed", "group_vars/vault.yml", "placeholders: app_db_password")
 	c.isRefused(t, "ansible-playbook site.yml --tags preflight -e offline_mode=true", 2, "preflight refuses this cluster, and nothing was changed",
 		"app_db_password is not set or still a placeholder", "group_vars/vault.yml is there, and Ansible does not read it")
 	c.mustAt(t, "rm "+ignored+" "+placeholder)
@@ -76,7 +76,7 @@ awk '/^    [a-z_]+:/ {group = $1} !(group == "etcd:" && /n3/)' ~/before/inventor
 	for _, n := range c.targets() {
 		was[n.name] = n.listing(t, lookedFrom...)
 	}
-	c.isRefused(t, deployLine(""), 5,
+	c.isRefused(t, c.deployLine(""), 5,
 		"preflight refuses this cluster, and nothing was changed",
 		"etcd has 2 member(s)",
 		"cluster_vip "+c.vip+" answers from 02:00:0a:4d:00:01, and no node of haproxy holds it",

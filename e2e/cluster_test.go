@@ -29,6 +29,8 @@ type cluster struct {
 	synchronous bool              // what the cluster has been told to be
 	secrets     map[string]string // group_vars/all/vault.yml
 	place       string            // --base-dir of all nodes but the control node, where it is another
+	mirror      *mirror           // where the nodes install from, instead of the bundle
+	image       string            // of the nodes; empty: target
 	fresh       map[string]before // what each node was with nothing but the bundle on it
 	leaks       []string          // command lines with a secret, seen while it was deployed
 }
@@ -128,15 +130,32 @@ func (c *cluster) bring(t *testing.T, databases, etcds []string) {
 		}
 	}
 	for _, n := range c.all() {
-		n.verb(t, "up", "--image", map[bool]string{true: "control", false: "target"}[n == c.control])
+		n.verb(t, "up", "--image", map[bool]string{true: "control", false: cmp.Or(c.image, "target")}[n == c.control])
 	}
 	for _, n := range c.all() {
 		n.verb(t, "wait")
+		n.give(t, sudoPass, c.Password+"\n")
 	}
 	c.control.unpacked(t)
+	c.installs(t)
+	key, err := os.ReadFile(filepath.Join(filepath.Dir(c.SSHConfig), "id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.control.must(t, "bob", "mkdir", "-p", "-m", "700", ".ssh")
+	c.control.give(t, "/home/bob/.ssh/id_ed25519", string(key))
+}
+
+// installs puts the bundle on the nodes, or on the control node alone.
+func (c *cluster) installs(t *testing.T) {
+	t.Helper()
+	hosts := c.all()
+	if c.mirror != nil {
+		hosts = hosts[:1]
+	}
 	began := time.Now()
 	t.Run("install", func(t *testing.T) {
-		for _, n := range c.all() {
+		for _, n := range hosts {
 			role := "target"
 			if n == c.control {
 				role = "control"
@@ -145,7 +164,6 @@ func (c *cluster) bring(t *testing.T, databases, etcds []string) {
 			}
 			t.Run(n.name, func(t *testing.T) {
 				t.Parallel()
-				n.give(t, sudoPass, c.Password+"\n")
 				n.copyAs(t, "bob", n.bundle, "/home/bob/")
 				n.must(t, "bob", "sh", "-c", "sudo -S -p '' sh airgap-bundle/airgap-install.sh --role "+role+" <"+sudoPass)
 				n.must(t, "bob", "rm", "-r", "airgap-bundle")
@@ -157,15 +175,9 @@ func (c *cluster) bring(t *testing.T, databases, etcds []string) {
 	}
 	c.evidence.fact("installSeconds", seconds(time.Since(began)))
 	c.fresh = map[string]before{}
-	for _, n := range c.targets() {
+	for _, n := range hosts[1:] {
 		c.fresh[n.name] = n.lookedAt(t)
 	}
-	key, err := os.ReadFile(filepath.Join(filepath.Dir(c.SSHConfig), "id"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.control.must(t, "bob", "mkdir", "-p", "-m", "700", ".ssh")
-	c.control.give(t, "/home/bob/.ssh/id_ed25519", string(key))
 }
 
 // machine is a node that is removed when the whole test is over.
@@ -269,14 +281,18 @@ func (c *cluster) readSecrets(t *testing.T) {
 }
 
 // deployLine is how bob deploys.
-func deployLine(more string) string {
-	return "pgbundle deploy --offline --become-password-file " + sudoPass + " --vault-password-file " + vaultPass + " " + more
+func (c *cluster) deployLine(more string) string {
+	from := "--offline "
+	if c.mirror != nil {
+		from = ""
+	}
+	return "pgbundle deploy " + from + "--become-password-file " + sudoPass + " --vault-password-file " + vaultPass + " " + more
 }
 
 // acceptsHosts lets deploy refuse hosts that ssh does not know, compares the
 // fingerprints that it shows with the hosts' own, and does what it says.
 func (c *cluster) acceptsHosts(t *testing.T) {
-	out, status := c.at(t, deployLine("2>&1"))
+	out, status := c.at(t, c.deployLine("2>&1"))
 	if status != 5 {
 		t.Fatalf("exit status %d, want 5\n%s", status, tail(out))
 	}
@@ -308,7 +324,7 @@ type deployed struct {
 
 func (c *cluster) deploy(t *testing.T, more string) deployed {
 	t.Helper()
-	_, status := c.at(t, deployLine("--json "+more+" >~/deploy.out 2>~/deploy.err"))
+	_, status := c.at(t, c.deployLine("--json "+more+" >~/deploy.out 2>~/deploy.err"))
 	out, said := c.control.must(t, "bob", "cat", "deploy.out"), c.control.must(t, "bob", "cat", "deploy.err")
 	var d deployed
 	if err := json.Unmarshal([]byte(out), &d); err != nil || status != 0 || !d.OK {

@@ -36,7 +36,7 @@ func newSite(t *testing.T) *site {
 		NotRun: []string{"RHEL's own packages and kernel", "SELinux", "FIPS mode", "Python 3.9", "aarch64"}, Started: time.Now().UTC(),
 		Bed: b.Seconds, Tools: tools(), Facts: map[string]any{},
 	}
-	name := strings.ToLower(strings.TrimPrefix(t.Name(), "Test")) + ".json"
+	name := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(t.Name(), "Test"), "/", "-")) + ".json"
 	t.Cleanup(func() { s.evidence.write(t, filepath.Join(b.dir, "evidence"), name) })
 	return s
 }
