@@ -27,6 +27,24 @@ func typesVaultPass(_ *cluster, line string) string {
 	return "setsid --wait " + line + " <" + vaultPass
 }
 
+// watchesEvents keeps what the callback plugin writes, of a run that tells as much as Ansible can.
+func watchesEvents(c *cluster, line string) string {
+	return "env PGBUNDLE_EVENTS_FD=9 ANSIBLE_CALLBACKS_ENABLED=pgbundle_events ANSIBLE_CALLBACK_PLUGINS=" + base + "/playbook/plugins/callback " +
+		typesVaultPass(c, line+" --diff -vvv") + " 9>~/events"
+}
+
+func eventsKeepSecrets(t *testing.T, c *cluster) {
+	events := c.control.must(t, "bob", "cat", "events")
+	if n := strings.Count(events, "\n"); n < 100 {
+		t.Errorf("%d events", n)
+	}
+	for name, secret := range c.secrets {
+		if strings.Contains(events, secret) {
+			t.Errorf("the events tell %s", name)
+		}
+	}
+}
+
 func both(list ...func(*testing.T, *cluster)) func(*testing.T, *cluster) {
 	return func(t *testing.T, c *cluster) {
 		t.Helper()

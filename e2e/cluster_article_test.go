@@ -43,7 +43,7 @@ const (
 // TestBundle, TestInstall… and the parts before this one do.
 var article = []said{
 	// air-gapped, step 4: the whole of it, then fixed in the variables, so that every later line is without -e
-	{command: "ansible-playbook site.yml -e offline_mode=true --ask-vault-pass", says: nothingChanged, also: typesVaultPass, then: isOffline},
+	{command: "ansible-playbook site.yml -e offline_mode=true --ask-vault-pass", says: nothingChanged, also: watchesEvents, then: both(eventsKeepSecrets, isOffline)},
 	// (3) allowed addresses, at run time and without a restart
 	{command: "ansible-playbook site.yml --tags patroni", before: allowsHand, then: handMayConnect},
 	// (6) passwords

@@ -158,9 +158,9 @@ var siteTemplates = []string{
 	".gitignore", "ansible.cfg", "group_vars/all/main.yml", "group_vars/vault.yml.example", "inventory/hosts.yml", "requirements.yml",
 }
 
-// siteLinks make Ansible find the variables. It looks beside the inventory and
-// beside the playbook that runs, which is the release's.
-var siteLinks = []string{"inventory/group_vars", "inventory/host_vars", "playbooks/group_vars", "playbooks/host_vars"}
+// siteLinks make Ansible find the variables. It looks beside the inventory, and
+// beside the playbook that runs, which is the release's and has none there.
+var siteLinks = []string{"inventory/group_vars", "inventory/host_vars"}
 
 // sitePaths are all files and links of a site, in order. They are the same
 // whatever the answers are.
