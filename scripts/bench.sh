@@ -36,6 +36,9 @@ failed=0
 	echo '1 GB of random files, the role target, on one file system. The judgement of the node'"'"'s own dnf is left out.'
 	echo
 	scripts/bench-install.sh || failed=1
+	echo
+	# measured by make e2e-faults, on nodes
+	sed -n '/^## A cluster that is broken under load/,$p' docs/benchmarks.md
 } >docs/benchmarks.md.new
 mv docs/benchmarks.md.new docs/benchmarks.md
 cat docs/benchmarks.md
