@@ -2,6 +2,8 @@ package solve
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"pgbundle/repo/rpm"
 )
@@ -16,24 +18,27 @@ type PassedOver struct {
 
 // PassedOver lists for each package of the answer to a job the newest build of
 // its name and architecture when that was not taken. Builds that are filtered
-// out, ruled out by a pin or in a repository of lower priority do not count.
+// out or in a repository of lower priority do not count, nor does what somebody
+// decided: builds that a pin or a request rules out, and those that such a
+// decision holds back.
 func (s *Solver) PassedOver(ctx context.Context, j Job, r *Result) ([]PassedOver, error) {
 	g, _ := s.readJob(j)
 	var out []PassedOver
 	for _, taken := range r.Packages {
-		newer := s.newerBuild(taken, g)
-		if newer == 0 {
-			continue
+		if newer := s.newerBuild(taken, g); newer != 0 {
+			out = append(out, PassedOver{Newer: newer, Taken: taken})
 		}
-		with := *g
-		with.jobs = append([]job{{s.pool.NEVRA(newer), []rpm.ID{newer}}}, g.jobs...)
-		problem, err := s.firstProblem(ctx, &with)
-		if err != nil {
+	}
+	decided := s.decided(j, g, out, r)
+	for i := range out {
+		var err error
+		if out[i].Problem, err = s.tooNew(ctx, out[i].Newer, g, r); err != nil {
 			return nil, err
 		}
-		out = append(out, PassedOver{newer, taken, problem})
 	}
-	return out, nil
+	return slices.DeleteFunc(out, func(p PassedOver) bool {
+		return decided[s.info[p.Newer].name] || p.Problem != nil && p.Problem.isAbout(decided)
+	}), nil
 }
 
 // newerBuild returns the newest build that could have stood in for a package, 0
@@ -51,6 +56,56 @@ func (s *Solver) newerBuild(taken rpm.ID, g *goal) rpm.ID {
 		return 0
 	}
 	return best
+}
+
+// decided returns the names whose build was chosen by hand: by a pin, or by a
+// request that means the older build and not the newer one. What was built from
+// the same source was chosen along with it.
+func (s *Solver) decided(j Job, g *goal, list []PassedOver, r *Result) map[rpm.Str]bool {
+	names := map[rpm.Str]bool{}
+	for _, pin := range j.Pins {
+		name, _, _ := strings.Cut(pin, "=")
+		names[s.pool.Lookup(strings.TrimSpace(name))] = true
+	}
+	for _, p := range list {
+		for i := range g.jobs {
+			if g.jobs[i].means(p.Taken) && !g.jobs[i].means(p.Newer) {
+				names[s.info[p.Newer].name] = true
+			}
+		}
+	}
+	sources := map[rpm.Str]bool{}
+	for _, id := range r.Packages {
+		if source := s.pool.Package(id).SourceRPM; source != 0 && names[s.info[id].name] {
+			sources[source] = true
+		}
+	}
+	for _, id := range r.Packages {
+		if sources[s.pool.Package(id).SourceRPM] {
+			names[s.info[id].name] = true
+		}
+	}
+	return names
+}
+
+// tooNew says why a build would not do: along with the requests or, when it is
+// asked for itself, along with what was taken for the others. The second tells
+// of two requests whose newest builds exclude each other.
+func (s *Solver) tooNew(ctx context.Context, newer rpm.ID, g *goal, r *Result) (*Problem, error) {
+	exactly := func(id rpm.ID) job { return job{s.pool.NEVRA(id), []rpm.ID{id}} }
+	with := *g
+	with.jobs = append([]job{exactly(newer)}, g.jobs...)
+	problem, err := s.firstProblem(ctx, &with)
+	if problem != nil || err != nil || !g.asks(newer) {
+		return problem, err
+	}
+	with.jobs = with.jobs[:1]
+	for _, t := range r.Requested {
+		if s.info[t.Package].name != s.info[newer].name {
+			with.jobs = append(with.jobs, exactly(t.Package))
+		}
+	}
+	return s.firstProblem(ctx, &with)
 }
 
 // firstProblem returns one problem of a goal, nil when it can be met.

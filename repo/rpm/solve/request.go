@@ -24,12 +24,13 @@ type job struct {
 
 // asks reports whether a request means this very package.
 func (g *goal) asks(id rpm.ID) bool {
-	for i := range g.jobs {
-		if _, found := slices.BinarySearch(g.jobs[i].candidates, id); found {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.jobs, func(j job) bool { return j.means(id) })
+}
+
+// means reports whether a package would meet the request.
+func (j *job) means(id rpm.ID) bool {
+	_, found := slices.BinarySearch(j.candidates, id)
+	return found
 }
 
 // bars reports whether a pin rules a build out.

@@ -89,9 +89,47 @@ func TestPassedOver(t *testing.T) {
 	if p.Problem == nil || p.Problem.String() != want {
 		t.Errorf("%v\nwant\n%s", p.Problem, want)
 	}
+	if got := p.Problem.Requirement(); got != "libcrypto.so.3(OPENSSL_3.4.0)(64bit)" {
+		t.Errorf("kept out by %q", got)
+	}
 	job.Pins = []string{"b=1"}
 	if passed, err := s.PassedOver(t.Context(), job, r); err != nil || len(passed) != 0 {
 		t.Errorf("a pinned build was passed over: %v, %v", passed, err)
+	}
+}
+
+// TestPassedOverIsNotWhatWasDecided holds what is told of builds that exclude
+// each other, and that a choice made by hand is not told back.
+func TestPassedOverIsNotWhatWasDecided(t *testing.T) {
+	for _, test := range []struct{ name, packages, requests, pins, want string }{
+		{"the newest exclude each other", "a-1-1.noarch\n a-2-1.noarch; conflicts: b = 2\n b-1-1.noarch\n b-2-1.noarch", "a b", "",
+			"b-2-1.noarch: a-2-1.noarch conflicts with b = 2 provided by b-2-1.noarch"},
+		{"a requirement wants the older", "a; requires: b = 1\n b-1-1.noarch\n b-2-1.noarch", "a", "",
+			"b-2-1.noarch: cannot install both b-2-1.noarch and b-1-1.noarch"},
+		{"a pin", "a-1-1.noarch\n a-2-1.noarch; requires: x", "a", "a=1", ""},
+		{"a request for a build", "a-1-1.noarch\n a-2-1.noarch; requires: x", "a-1", "", ""},
+		{"held back by a pin", "a-1-1.noarch; requires: b = 1\n a-2-1.noarch; requires: b = 2\n b-1-1.noarch\n b-2-1.noarch", "a", "b=1", ""},
+		{"beside a pin", "a-1-1.noarch\n a-2-1.noarch; requires: x\n b-1-1.noarch\n b-2-1.noarch", "a b", "b=1",
+			"a-2-1.noarch: nothing provides x needed by a-2-1.noarch"},
+	} {
+		s := NewSolver(smallPool(t, parseSmall(t, test.packages)))
+		job := Job{Requests: strings.Fields(test.requests), Pins: strings.Fields(test.pins)}
+		r, err := s.Solve(t.Context(), job)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		passed, err := s.PassedOver(t.Context(), job, r)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		var got []string
+		for _, p := range passed {
+			got = append(got, s.pool.NEVRA(p.Newer)+": "+p.Problem.Cause())
+		}
+		if strings.Join(got, "; ") != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
 	}
 }
 

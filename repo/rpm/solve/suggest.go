@@ -84,9 +84,11 @@ func (s *Solver) unknownPin(pin string, builds []rpm.ID) *Problem {
 		slices.SortFunc(versions, func(a, b string) int { return rpm.CompareEVR(b, a) })
 		r.Hints = append(r.Hints, "there is "+strings.Join(slices.Compact(versions), ", "))
 	default:
+		hint := "there is no package of that name"
 		if near := s.nearNames(name); len(near) > 0 {
-			r.Hints = append(r.Hints, "did you mean "+strings.Join(near, ", ")+"?")
+			hint = "did you mean " + strings.Join(near, ", ") + "?"
 		}
+		r.Hints = append(r.Hints, hint)
 	}
 	return &Problem{Requests: []string{pin}, Reasons: []*Reason{r}, solver: s}
 }
