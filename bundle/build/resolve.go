@@ -102,7 +102,7 @@ func (r *resolving) rpms(ctx context.Context) error {
 		return err
 	}
 	wants := slices.DeleteFunc(slices.Clone(r.lock.Requests), func(q manifest.Request) bool { return q.Kind != manifest.RPM })
-	if _, err := r.ask(ctx, rpmRequest{rpms: rpms, wants: wants, weak: r.options.Spec.WeakDeps}); err != nil {
+	if _, err := r.ask(ctx, rpmRequest{rpms: rpms, wants: wants, weak: r.options.Spec.WeakDeps, note: r.note}); err != nil {
 		return err
 	}
 	for _, l := range rpms.loaded {

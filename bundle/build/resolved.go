@@ -21,6 +21,8 @@ type Resolved struct {
 	SHA256   string   `json:"sha256"`
 	Source   string   `json:"source,omitempty"`
 	WantedBy []string `json:"wanted_by"`
+
+	PassedOver *PassedOver `json:"passed_over,omitempty"` // packages only
 }
 
 // ResolveWheels resolves requirements for the spec's interpreter on the nodes.

@@ -26,6 +26,8 @@ type RPMs struct {
 	loaded  []*repomd.Repository
 	files   map[string]bool // paths and globs that the file lists were read for
 	clock   *newest
+	pins    []string // NAME=EVR
+	strict  bool     // take no older build where the newest cannot be met
 }
 
 // OpenRPMs loads the repositories of the options for the target: repomd.xml,
@@ -55,6 +57,7 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	for i, l := range r.loaded {
 		r.sources[l.ID] = sources[i]
 	}
+	r.pins, r.strict = o.Spec.Pins, o.Spec.Strict
 	return r, nil
 }
 
@@ -104,15 +107,19 @@ func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manif
 	return in, source, nil
 }
 
-// Solve closes names jointly on an empty system.
+// Solve closes names jointly on an empty system, with the newest builds that
+// work. A strict spec that passes one over is a *StrictError.
 func (r *RPMs) Solve(ctx context.Context, names []string, weak bool) ([]Resolved, error) {
-	res, err := r.solve(ctx, solve.Job{Requests: names, Weak: weak, Best: true})
+	res, passed, err := r.newest(ctx, solve.Job{Requests: names, Weak: weak})
 	if err != nil {
 		return nil, err
 	}
 	list := make([]Resolved, len(res.Packages))
 	for i, id := range res.Packages {
 		list[i] = r.resolved(id, res.WantedBy(id))
+		if at := slices.IndexFunc(passed, func(p *PassedOver) bool { return p.taken == id }); at >= 0 {
+			list[i].PassedOver = passed[at]
+		}
 	}
 	slices.SortFunc(list, func(a, b Resolved) int { return strings.Compare(a.NEVRA, b.NEVRA) })
 	return list, nil
@@ -142,7 +149,8 @@ func (r *RPMs) resolved(id rpm.ID, by []solve.Link) Resolved {
 }
 
 // Each solves every name apart and hands on the answers in the order of the
-// names, while later ones are still being solved on the other core.
+// names, while later ones are still being solved on the other core. As with dnf,
+// a name whose newest build cannot be met has no answer.
 func (r *RPMs) Each(ctx context.Context, names []string, weak bool, jobs int, use func(name string, packages []string, err error) error) error {
 	if paths := r.unlisted(names); len(paths) > 0 || len(r.pool.NamedPaths()) > 0 {
 		if err := r.loadFiles(ctx, paths); err != nil {
@@ -150,7 +158,7 @@ func (r *RPMs) Each(ctx context.Context, names []string, weak bool, jobs int, us
 		}
 	}
 	return inOrder(ctx, jobs, names, func(name string) ([]string, error) {
-		res, err := r.solver.Solve(ctx, solve.Job{Requests: []string{name}, Weak: weak, Best: true})
+		res, err := r.solver.Solve(ctx, solve.Job{Requests: []string{name}, Weak: weak, Best: true, Pins: r.pins})
 		if err != nil {
 			return nil, err
 		}
@@ -168,6 +176,7 @@ type rpmRequest struct {
 	rpms  *RPMs
 	wants []manifest.Request
 	weak  bool
+	note  func(string)
 }
 
 // Resolve closes the requests jointly.
@@ -178,9 +187,12 @@ func (r rpmRequest) Resolve(ctx context.Context, _ manifest.Target) ([]manifest.
 			names = append(names, w.Want)
 		}
 	}
-	res, err := r.rpms.solve(ctx, solve.Job{Requests: names, Weak: r.weak, Best: true})
+	res, passed, err := r.rpms.newest(ctx, solve.Job{Requests: names, Weak: r.weak})
 	if err != nil {
 		return nil, fmt.Errorf("resolve packages: %w", err)
+	}
+	for _, p := range passed {
+		r.note(p.String())
 	}
 	roles := r.rpms.roles(ctx, r.wants, r.weak)
 	var artifacts []manifest.Artifact
@@ -213,7 +225,7 @@ func (r *RPMs) roles(ctx context.Context, wants []manifest.Request, weak bool) m
 		if len(names) == 0 {
 			continue
 		}
-		res, err := r.solver.Solve(ctx, solve.Job{Requests: names, Weak: weak, Best: true})
+		res, err := r.solveNewest(ctx, solve.Job{Requests: names, Weak: weak})
 		if err != nil {
 			continue // the joint request has an answer: nobody is told less than the truth by "target"
 		}

@@ -33,6 +33,8 @@ type Spec struct {
 	Constraints   []string `yaml:"constraints,omitempty"`    // narrow wheel versions, ask for none
 	Collections   []string `yaml:"collections,omitempty"`    // further Ansible collections
 	WeakDeps      bool     `yaml:"weak_deps,omitempty"`      // follow Recommends and Supplements
+	Pins          []string `yaml:"pins,omitempty"`           // builds of RPM packages, NAME=EVR
+	Strict        bool     `yaml:"strict,omitempty"`         // take no older RPM where the newest cannot be met
 
 	Repos        []string          `yaml:"repos,omitempty"`        // "rocky", "alma", "host", or a .repo file
 	Repositories map[string]string `yaml:"repositories,omitempty"` // id: URL or folder

@@ -16,6 +16,7 @@ var (
 	targetForm  = regexp.MustCompile(`^rhel(9(?:\.(?:[0-9]|1[0-9]))?)$`)
 	etcdForm    = regexp.MustCompile(`^v?3\.[0-9]{1,3}\.[0-9]{1,3}$`)
 	versionForm = regexp.MustCompile(`[0-9][0-9A-Za-z.]*`)
+	pinForm     = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]*=([0-9]+:)?[^-:=\s]+(-[^-:=\s]+)?$`)
 	pythonForm  = regexp.MustCompile(`^3\.[0-9]{1,2}(\.[0-9]{1,2})?$`)
 )
 
@@ -71,6 +72,11 @@ func (s Spec) mistakes() []mistake {
 	for _, name := range s.Packages {
 		if strings.TrimSpace(name) != name || name == "" {
 			wrong("packages", name, "packages %q: takes a name, a capability or a /path", name)
+		}
+	}
+	for _, pin := range s.Pins {
+		if !pinForm.MatchString(pin) {
+			wrong("pins", pin, "pins %q: takes NAME=VERSION or NAME=VERSION-RELEASE, such as postgresql16-server=16.4", pin)
 		}
 	}
 	return append(list, s.wrongRequirements()...)

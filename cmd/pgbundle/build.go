@@ -36,7 +36,7 @@ func specFlags() []cli.Flag {
 		&cli.StringFlag{Name: "node-binary", Usage: "the pgbundle for the nodes, where this one does not fit: `FILE`, or a folder of releases"},
 		indexFlag(),
 	}
-	return append(flags, galaxyFlags()...)
+	return append(append(flags, pinFlags()...), galaxyFlags()...)
 }
 
 func buildCommand(h host) *cli.Command {
@@ -126,11 +126,13 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 	if c.IsSet("control-python") {
 		spec.ControlPython = c.String("control-python")
 	}
-	if c.IsSet("weak") {
-		spec.WeakDeps = c.Bool("weak")
+	for flag, field := range map[string]*bool{"weak": &spec.WeakDeps, "strict": &spec.Strict} {
+		if c.IsSet(flag) {
+			*field = c.Bool(flag)
+		}
 	}
 	for flag, field := range map[string]*[]string{
-		"with": &spec.With, "package": &spec.Packages, "constraint": &spec.Constraints, "etcd-url": &spec.EtcdURLs,
+		"with": &spec.With, "package": &spec.Packages, "constraint": &spec.Constraints, "pin": &spec.Pins, "etcd-url": &spec.EtcdURLs,
 	} {
 		if c.IsSet(flag) {
 			*field = c.StringSlice(flag)
@@ -247,7 +249,7 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 	}
 	r, err := build.Resolve(c.Context, o, old)
 	if err != nil {
-		return o, nil, err
+		return o, nil, withStrictHint(err, "--target")
 	}
 	if c.Bool("dry-run") {
 		return o, r, nil
@@ -259,7 +261,7 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 // flags would.
 func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, *build.Resolution, error) {
 	for _, flag := range []string{"config", "pg", "etcd", "target", "arch", "python", "node-python", "control-python",
-		"patroni", "with", "package", "constraint", "weak"} {
+		"patroni", "with", "package", "constraint", "weak", "pin", "strict"} {
 		if c.IsSet(flag) {
 			return build.Options{}, nil, &usageError{"--lock fixes what --" + flag + " asks for: give one of them", "pgbundle build --lock FILE"}
 		}
@@ -306,7 +308,7 @@ func runLock(c *cli.Context, h host) error {
 	}
 	r, err := build.Resolve(c.Context, o, old)
 	if err != nil {
-		return err
+		return withStrictHint(err, "--target")
 	}
 	if err := build.WriteLock(path, r.Lock); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"pgbundle/bundle/build"
 	"pgbundle/manifest"
 )
 
@@ -32,6 +33,15 @@ func withHint(err error, hint string) error {
 		return nil
 	}
 	return &hinted{err, hint}
+}
+
+// withStrictHint adds the ways out to a refusal of --strict. The flag other asks
+// for another target.
+func withStrictHint(err error, other string) error {
+	if _, ok := errors.AsType[*build.StrictError](err); !ok {
+		return err
+	}
+	return withHint(err, "leave out --strict, choose an older build with --pin NAME=EVR, or ask for another "+other)
 }
 
 const exitText = `Exit status:

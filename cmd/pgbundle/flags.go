@@ -50,6 +50,14 @@ func rpmFlags() []cli.Flag {
 	}
 }
 
+// pinFlags say which builds of packages are taken.
+func pinFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "pin", Usage: "take this build of an RPM: `NAME=EVR`, such as postgresql16-server=16.4; the release may be left out"},
+		&cli.BoolFlag{Name: "strict", Usage: "refuse instead of taking an older RPM where the newest cannot be met"},
+	}
+}
+
 func indexFlag() cli.Flag {
 	return &cli.StringFlag{Name: "index-url", Usage: "Python package index: `URL` or folder (default: what pip is set up for)"}
 }
