@@ -34,11 +34,11 @@ func watchesEvents(c *cluster, line string) string {
 }
 
 func eventsKeepSecrets(t *testing.T, c *cluster) {
-	events := c.control.must(t, "bob", "cat", "events")
+	events := c.rawly(t, c.control, "cat", "/home/bob/events")
 	if n := strings.Count(events, "\n"); n < 100 {
 		t.Errorf("%d events", n)
 	}
-	for name, secret := range c.secrets {
+	for name, secret := range c.hidden(t) {
 		if strings.Contains(events, secret) {
 			t.Errorf("the events tell %s", name)
 		}

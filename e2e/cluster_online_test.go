@@ -77,18 +77,16 @@ func TestClusterOnline(t *testing.T) {
 		{"Debian", func(m *mirror) string { return m.Image }, "15", func(*cluster, *testing.T) {}, (*cluster).refusesDebianOffline},
 	} {
 		t.Run(family.name, func(t *testing.T) {
-			s := newSite(t)
-			s.build(t)
-			c := &cluster{site: s, top: t, vip: clusterVIP, synchronous: true}
-			c.mirror = s.makeMirror(t)
+			c := newCluster(t)
+			c.mirror = c.makeMirror(t)
 			c.image = family.image(c.mirror)
 			if family.pg != "" {
-				b := *s.bed
+				b := *c.bed
 				b.PG = family.pg
-				s.bed = &b
+				c.bed = &b
 			}
 			c.bring(t, []string{"n1", "n2", "n3"}, nil)
-			c.mirror.serve(t, s)
+			c.mirror.serve(t, c.site)
 			parts := []part{
 				{"init", c.init, needed},
 				{"an unknown host is refused", c.acceptsHosts, needed},
@@ -166,7 +164,7 @@ func (c *cluster) cameFromMirror(t *testing.T) {
 		t.Errorf("the mirror was asked %d times", c.mirror.asked.Load())
 	}
 	for _, n := range c.targets() {
-		n.must(t, "root", "sh", "-ec", "! ls /opt/patroni-airgap /etc/yum.repos.d/patroni-airgap.repo 2>/dev/null")
+		n.lacks(t, "ls -d /opt/patroni-airgap* /etc/yum.repos.d/patroni-airgap.repo")
 		if c.image == "" {
 			if out := n.must(t, "root", "dnf", "info", "--quiet", "--installed", "postgresql"+c.PG+"-server"); !strings.Contains(out, "pgdg"+c.PG) {
 				t.Errorf("%s has PostgreSQL from elsewhere:\n%s", n.name, out)
@@ -177,9 +175,17 @@ func (c *cluster) cameFromMirror(t *testing.T) {
 
 // uninstallsOnline takes the cluster away, and what an online deployment added.
 func (c *cluster) uninstallsOnline(t *testing.T) {
-	t.Log(c.mustAt(t, "pgbundle ops uninstall --yes --become-password-file "+sudoPass+" --vault-password-file "+vaultPass))
+	t.Log(c.ops(t, "uninstall --yes"))
 	for _, n := range c.targets() {
-		n.must(t, "root", "sh", "-ec", "! ls -d /etc/patroni /opt/patroni* /var/lib/postgresql/*/data /var/lib/etcd /etc/apt/sources.list.d/pgdg.list /var/cache/pgbundle 2>/dev/null; "+
-			"! pgrep -x 'postgres|etcd|patroni|haproxy|keepalived|pgbouncer'")
+		n.lacks(t, "ls -d /etc/patroni /opt/patroni* /var/lib/postgresql/*/data /var/lib/etcd /etc/apt/sources.list.d/pgdg.list /etc/yum.repos.d/pgdg-redhat-repo.repo /var/cache/pgbundle")
+		n.lacks(t, "pgrep -x -l 'postgres|etcd|patroni|haproxy|keepalived|pgbouncer'")
+	}
+}
+
+// lacks holds that a command finds nothing on the node.
+func (n *node) lacks(t *testing.T, line string) {
+	t.Helper()
+	if out, _ := n.run(t, "root", "sh", "-c", line+" 2>/dev/null"); out != "" {
+		t.Errorf("%s: %s finds\n%s", n.name, line, out)
 	}
 }

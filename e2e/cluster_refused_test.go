@@ -16,9 +16,7 @@ import (
 // and with the site is told at once, with exit status 5, and nothing changes.
 // That it does so for each rule alone stands in install/playbook/testdata.
 func TestClusterRefused(t *testing.T) {
-	s := newSite(t)
-	s.build(t)
-	c := &cluster{site: s, top: t, vip: clusterVIP, synchronous: true}
+	c := newCluster(t)
 	c.bring(t, []string{"n1", "n2", "n3"}, nil)
 	inTurn(t, []part{
 		{"init", c.init, needed},

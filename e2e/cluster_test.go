@@ -74,9 +74,7 @@ func inTurn(t *testing.T, parts []part) {
 // somebody has named. make e2e-faults also lets the controls fire, works with the
 // cluster as the article says and takes it away.
 func TestCluster(t *testing.T) {
-	s := newSite(t)
-	s.build(t)
-	c := &cluster{site: s, top: t, vip: clusterVIP, synchronous: true}
+	c := newCluster(t)
 	c.bring(t, []string{"n1", "n2", "n3"}, nil)
 	inTurn(t, []part{
 		{"init", c.init, needed},
@@ -99,9 +97,7 @@ func TestClusterSeparated(t *testing.T) {
 	if !thorough() {
 		t.Skip("the separated layout is tried by make e2e-faults (PGBUNDLE_FAILOVERS)")
 	}
-	s := newSite(t)
-	s.build(t)
-	c := &cluster{site: s, top: t, vip: clusterVIP, synchronous: true}
+	c := newCluster(t)
 	c.bring(t, []string{"n4", "n5"}, []string{"n1", "n2", "n3"})
 	inTurn(t, []part{
 		{"init", c.init, needed},
@@ -111,6 +107,14 @@ func TestClusterSeparated(t *testing.T) {
 		{"verify", c.verifies, needed},
 		{"the leader loses power", func(t *testing.T) { c.tryFailure(t, failureNamed("leader loses power")) }, needed},
 	})
+}
+
+// newCluster is a cluster without nodes yet, and the bundle for them.
+func newCluster(t *testing.T) *cluster {
+	t.Helper()
+	s := newSite(t)
+	s.build(t)
+	return &cluster{site: s, top: t, vip: clusterVIP, synchronous: true}
 }
 
 // bring boots the nodes and puts the bundle on them: the unpacked bundle, carried

@@ -28,7 +28,7 @@ class Bed:
     def prepare(self) -> dict[str, object]:
         """Build what is missing; the answer says where everything is."""
         rpms = self.rpms()
-        keys = self.store.stage("keys", [], [str(repos.KEYS)], repos.make_keys)
+        keys = self.keys()
         repositories = self.store.stage(
             "repositories", ["repos.py", "closed.py"], [str(rpms), str(keys), str(self.recipe)],
             lambda out: self._repositories(rpms, keys, out))
@@ -44,11 +44,14 @@ class Bed:
 
     def mirror(self) -> dict[str, str]:
         """Build what the nodes of a site with a way out install from, and an image of such a Debian node."""
-        packages = self.recipe["debian"]
-        keys = self.store.stage("keys", [], [str(repos.KEYS)], repos.make_keys)
-        made = self.store.stage("mirror", ["mirror.py", "debian.py", "harden.py"], [str(self.base()), str(packages), str(keys)],
-                                lambda out: mirror.make(self.base() / "root", packages, keys, out))
+        packages, keys, base = self.recipe["debian"], self.keys(), self.base()
+        made = self.store.stage("mirror", ["mirror.py", "debian.py", "harden.py"], [str(base), str(packages), str(keys)],
+                                lambda out: mirror.make(base / "root", packages, keys, out))
         return {"url": mirror.URL, "folder": str(made), "image": str(made / "root")}
+
+    def keys(self) -> Path:
+        """The keys that everything is signed with."""
+        return self.store.stage("keys", [], [str(repos.KEYS)], repos.make_keys)
 
     def base(self) -> Path:
         """A real Debian root."""
