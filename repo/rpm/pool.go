@@ -30,6 +30,7 @@ type Repo struct {
 	Cost           int // breaks ties of equal builds, the lower is preferred; dnf's default is 1000
 	ModuleHotfixes bool
 	Role           manifest.SourceRole
+	Installed      bool // what a node has: dnf's @System; to be added before the others
 }
 
 // Why says for what reason a package is hidden.

@@ -7,7 +7,9 @@ Reads goals as JSON lines from standard input and prints one JSON line each:
     {"packages": ["acl-2.3.1-3.el9.x86_64@baseos", ...]}      or  {"error": "..."}
 
 A request is resolved as `dnf install` resolves its arguments. The install root
-is empty. Repositories are given in configuration order:
+is empty, or with --root one that has packages; then "packages" is what comes and
+"gone" what makes room for it or is removed. Repositories are given in
+configuration order:
 
     dnf_goals.py --repo baseos=/path/to/baseos --repo appstream=/path,priority=10 < goals
 """
@@ -29,7 +31,7 @@ def open_base(options):
     state = options.state or tempfile.mkdtemp(prefix="dnf-goals-")
     for folder in ("root", "cache", "log", "persist", "modules", "defaults"):
         os.makedirs(os.path.join(state, folder), exist_ok=True)
-    conf.installroot = os.path.join(state, "root")
+    conf.installroot = options.root or os.path.join(state, "root")
     conf.cachedir = os.path.join(state, "cache")
     conf.logdir = os.path.join(state, "log")
     conf.persistdir = os.path.join(state, "persist")
@@ -41,6 +43,7 @@ def open_base(options):
     conf.substitutions["releasever"] = "9"
     conf.plugins = False
     conf.obsoletes = True
+    conf.installonly_limit = 0  # removing old kernels is no part of an answer
     conf.multilib_policy = "best"
     if options.exclude:
         conf.excludepkgs = options.exclude
@@ -55,7 +58,7 @@ def open_base(options):
             key, _, value = setting.partition("=")
             setattr(repo, key, int(value) if value.isdigit() else value)
         base.repos.add(repo)
-    base.fill_sack(load_system_repo=False)
+    base.fill_sack(load_system_repo=bool(options.root))
     return base
 
 
@@ -66,6 +69,7 @@ def answer(base, goal):
             base.install(request, strict=True)
         except dnf.exceptions.Error as err:
             return {"error": str(err)}
+    base._set_excludes_from_weak_to_goal()
     solved = base._goal.run(
         force_best=goal.get("best", True),
         ignore_weak_deps=not goal.get("weak", False),
@@ -73,8 +77,11 @@ def answer(base, goal):
     if not solved:
         problems = base._goal.problem_rules()
         return {"error": "; ".join(" / ".join(p) for p in problems) or "unresolvable"}
-    installs = base._goal.list_installs()
-    return {"packages": sorted("%s@%s" % (p, p.reponame) for p in installs)}
+    done = base._goal
+    comes = done.list_installs() + done.list_upgrades() + done.list_downgrades() + done.list_reinstalls()
+    gone = {str(old) for new in comes for old in done.obsoleted_by_package(new)}
+    gone.update(str(p) for p in done.list_erasures())
+    return {"packages": sorted("%s@%s" % (p, p.reponame) for p in comes), "gone": sorted(gone)}
 
 
 def main():
@@ -82,6 +89,7 @@ def main():
     parser.add_argument("--repo", action="append", default=[], help="ID=FOLDER[,key=value...]")
     parser.add_argument("--arch", default="x86_64")
     parser.add_argument("--exclude", action="append", default=[])
+    parser.add_argument("--root", help="install root with an RPM database; default: an empty one")
     parser.add_argument("--state", help="folder for caches; default: a new one")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)

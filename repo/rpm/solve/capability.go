@@ -95,13 +95,14 @@ var comparisons = []struct {
 	{"=", rpm.EQ}, {"<", rpm.LT}, {">", rpm.GT},
 }
 
-// readCapability reads `name` or `name op evr`.
+// readCapability reads `name` or `name op evr`. As for RPM and dnf white space is
+// before the operator: font(:lang=en) is a name.
 func readCapability(request string) (name string, want *versionRange) {
-	at := strings.IndexAny(request, "<>=")
+	at := strings.IndexAny(request, " \t")
 	if at <= 0 {
 		return request, nil
 	}
-	name, rest := strings.TrimSpace(request[:at]), request[at:]
+	name, rest := request[:at], strings.TrimSpace(request[at:])
 	for _, c := range comparisons {
 		if evr, ok := strings.CutPrefix(rest, c.text); ok {
 			return name, &versionRange{c.op, strings.TrimSpace(evr)}

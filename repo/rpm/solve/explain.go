@@ -112,7 +112,7 @@ func (x *search) problem() (*Problem, []int) {
 			}
 		}
 		switch {
-		case i >= x.bestFrom:
+		case i >= x.bestFrom && i < x.bestTo:
 			best = append(best, x.bestOf[i-x.bestFrom])
 			jobs = append(jobs, x.bestOf[i-x.bestFrom])
 		case i >= x.jobsFrom && int(i-x.jobsFrom) < len(x.goal.jobs):
@@ -372,7 +372,7 @@ func (e *explainer) comesFrom(id rpm.ID, d rpm.Dep, lits []lit, read func(*compi
 	if !isComplex(e.pool, d) {
 		return false
 	}
-	c := compiler{e.Solver, id, &compiled{}}
+	c := compiler{Solver: e.Solver, id: id, out: &compiled{}, there: e.info[id].there}
 	read(&c, d)
 	return slices.ContainsFunc(slices.Concat(c.out.rules, c.out.foreign), func(rule []lit) bool {
 		return slices.Equal(rule, lits)

@@ -13,11 +13,18 @@ import (
 // a package that is merely recommended or suggested counts even when weak
 // dependencies are not followed.
 
-// gather fills the set of involved packages from the candidates of the jobs.
+// gather fills the set of involved packages from what the node has, what could
+// take the place of that, and the candidates of the jobs.
 func (x *search) gather() {
 	x.involved.clear()
 	x.todo = x.todo[:0]
 	x.involve(rpm.System)
+	for _, id := range x.there {
+		x.involve(id)
+		for _, q := range x.updates(id, anyArch) {
+			x.involve(q)
+		}
+	}
 	for i := range x.goal.jobs {
 		for _, id := range x.goal.jobs[i].candidates {
 			x.involve(id)
@@ -70,6 +77,8 @@ func (x *search) involveSupplementing() bool {
 func (x *search) takeRules() {
 	x.rules = append(x.rules[:0], rule{}) // index 0 is no rule
 	x.takePackageRules()
+	x.updatesFrom = x.mark()
+	x.takeUpdateRules()
 	x.jobsFrom = x.mark()
 	for i := range x.goal.jobs {
 		x.addRule(literals(x.goal.jobs[i].candidates))
@@ -83,7 +92,12 @@ func (x *search) takeRules() {
 	if x.goal.best {
 		x.takeBestRules()
 	}
+	x.bestTo = x.mark()
+	x.takeSplitRules()
+	x.choicesFrom = x.mark()
+	x.takeChoiceRules()
 	x.learntFrom = x.mark()
+	x.freeReplaced()
 }
 
 // mark is the index of the rule that comes next.
@@ -138,7 +152,9 @@ func (x *search) foreignRules() [][]lit {
 
 // takeArchRules keeps builds for an inferior architecture out, unless a build of
 // the same version for the best one comes along. Names of which a request means
-// such a build are free of it.
+// such a build are free of it. What the node has may stay for an inferior
+// architecture, and be followed by others for it, where it never had a companion
+// for the best.
 func (x *search) takeArchRules() {
 	x.involved.ascending(func(id rpm.ID) {
 		builds := x.pool.ByName(x.info[id].name)
@@ -151,29 +167,63 @@ func (x *search) takeArchRules() {
 func (x *search) takeArchRulesOf(builds []rpm.ID) {
 	best := int32(0)
 	for _, p := range builds {
-		if s := x.info[p].score; x.involved.has(p) && s > 1 && (best == 0 || s < best) {
-			best = s
+		if in := &x.info[p]; x.involved.has(p) && !in.there && in.score > 1 && (best == 0 || in.score < best) {
+			best = in.score
 		}
 	}
+	if best == 0 {
+		return
+	}
+	kept := x.keptClasses(builds, best>>16)
 	from := x.mark()
 	for _, p := range builds {
-		if s := x.info[p].score; !x.involved.has(p) || s == 1 || s>>16 == best>>16 {
+		in := &x.info[p]
+		if !x.involved.has(p) || in.score == 1 || in.class() == best>>16 || !in.there && slices.Contains(kept, in.class()) {
 			continue
+		}
+		rule := x.archRule(p, builds, best>>16)
+		if in.there && !slices.ContainsFunc(rule[1:], func(l lit) bool { return x.info[l].there }) {
+			continue // it stands alone on the node
 		}
 		if x.goal.asks(p) {
 			x.rules = x.rules[:from]
 			return
 		}
-		x.addRule(x.archRule(p, builds, best))
+		x.addRule(rule)
 	}
 }
 
-// archRule says: not p, or else a build of its version that fits best.
-func (x *search) archRule(p rpm.ID, builds []rpm.ID, best int32) []lit {
-	rule := []lit{-lit(p)}
+// keptClasses lists the inferior architecture classes in which the node has a
+// build of a name without one of its version for the best class.
+func (x *search) keptClasses(builds []rpm.ID, best int32) []int32 {
+	var kept []int32
+	for _, p := range builds {
+		in := &x.info[p]
+		if in.there && in.score > 1 && in.class() != best && len(x.companions(p, builds, best)) == 0 {
+			kept = append(kept, in.class())
+		}
+	}
+	return kept
+}
+
+// companions lists the builds of the version of p for the best architecture class
+// and for none.
+func (x *search) companions(p rpm.ID, builds []rpm.ID, best int32) []rpm.ID {
+	var out []rpm.ID
 	for _, q := range builds {
 		in := &x.info[q]
-		if in.evr == x.info[p].evr && x.involved.has(q) && (in.score == 1 || in.score>>16 == best>>16) {
+		if in.evr == x.info[p].evr && in.arch != x.info[p].arch && in.score > 0 && (in.score == 1 || in.class() == best) {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// archRule says: not p, or else a companion of it.
+func (x *search) archRule(p rpm.ID, builds []rpm.ID, best int32) []lit {
+	rule := []lit{-lit(p)}
+	for _, q := range x.companions(p, builds, best) {
+		if x.involved.has(q) {
 			rule = append(rule, lit(q))
 		}
 	}

@@ -263,7 +263,7 @@ func compareWorlds(t *testing.T, s *Solver, packages []small, goals []oracleGoal
 		if diff == "" {
 			continue
 		}
-		if isBroken(s, answers[i]) {
+		if len(s.there) == 0 && isBroken(s, answers[i]) {
 			broken++
 			continue
 		}

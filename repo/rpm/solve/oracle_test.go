@@ -36,6 +36,7 @@ type oracleGoal struct {
 // oracleAnswer is a line of its output.
 type oracleAnswer struct {
 	Packages []string `json:"packages"`
+	Gone     []string `json:"gone"`
 	Error    string   `json:"error"`
 }
 
@@ -134,11 +135,17 @@ func difference(s *Solver, r *Result, err error, want oracleAnswer) string {
 	for _, id := range r.Packages {
 		ours = append(ours, s.pool.NEVRA(id)+"@"+s.pool.Repo(s.pool.Package(id).Repo).ID)
 	}
+	var gone []string
+	for _, g := range r.Gone {
+		gone = append(gone, s.pool.NEVRA(g.Package))
+	}
 	slices.Sort(ours)
-	if slices.Equal(ours, want.Packages) {
+	slices.Sort(gone)
+	if slices.Equal(ours, want.Packages) && slices.Equal(gone, want.Gone) {
 		return ""
 	}
-	return fmt.Sprintf("only here: %v; only dnf: %v", without(ours, want.Packages), without(want.Packages, ours))
+	return fmt.Sprintf("only here: %v; only dnf: %v; gone only here: %v; only with dnf: %v",
+		without(ours, want.Packages), without(want.Packages, ours), without(gone, want.Gone), without(want.Gone, gone))
 }
 
 func without(a, b []string) []string {
@@ -294,7 +301,7 @@ func TestOracleForms(t *testing.T) {
 		bash-0:5.1.8-2.el9.x86_64 ansible-core-1:2.14* nosuchpackage nosuchpackage* glibc.* openssl-libs.*
 		/usr/bin/perl /usr/sbin/httpd /usr/bin/nosuch /etc/passwd perl(Carp) libssl.so.3()(64bit) libc.so.6
 		webserver config(bash) *-devel-nosuch bash.aarch64 bash.src java-headless mysql* httpd-* python3-p*`)
-	requests = append(requests, "perl(Carp) >= 1", "perl(Carp) > 99", "bash = 5.1.8-2.el9", "python3-dnf >= 4", "a  b", "glibc <= 2.34")
+	requests = append(requests, "perl(Carp) >= 1", "perl(Carp) > 99", "bash = 5.1.8-2.el9", "python3-dnf >= 4", "a  b", "glibc <= 2.34", "font(:lang=en)", "glibc=2.34", "glibc>=2.34")
 	var goals []oracleGoal
 	for _, q := range requests {
 		for i := range 4 {

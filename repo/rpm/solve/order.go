@@ -22,23 +22,32 @@ type offer struct {
 }
 
 // order sorts candidates, the preferred first: new builds before old ones, the
-// newest of what several provide, packages for installed locales, suggested ones.
-func (x *search) order(ids []rpm.ID) {
-	stable(ids, func(id rpm.ID) int {
-		if x.traitsOf(id).old {
-			return 1
-		}
-		return 0
-	})
+// newest of what several provide, names that the node has, packages for installed
+// locales, suggested ones.
+func (x *search) order(ids []rpm.ID, m mode) {
+	stable(ids, rankIf(func(id rpm.ID) bool { return !x.traitsOf(id).old }))
 	x.orderByOffers(ids)
+	if m == modeChoose {
+		stable(ids, rankIf(x.nameIsThere))
+	}
 	stable(ids, func(id rpm.ID) int { return -x.localeScore(id) })
 	x.readWishes()
-	stable(ids, func(id rpm.ID) int {
-		if x.wished.suggests(id) || x.enhances(id) {
+	stable(ids, rankIf(func(id rpm.ID) bool { return x.info[id].there || x.wished.suggests(id) || x.enhances(id) }))
+}
+
+// nameIsThere reports whether the node has a build of the name of a package.
+func (x *search) nameIsThere(id rpm.ID) bool {
+	return len(x.there) > 0 && slices.ContainsFunc(x.pool.ByName(x.info[id].name), x.isThere)
+}
+
+// rankIf ranks what satisfies a condition first.
+func rankIf(good func(rpm.ID) bool) func(rpm.ID) int {
+	return func(id rpm.ID) int {
+		if good(id) {
 			return 0
 		}
 		return 1
-	})
+	}
 }
 
 // stable sorts by a small rank and keeps the order of equals.
@@ -78,12 +87,15 @@ func (s *Solver) traitsOf(id rpm.ID) *traits {
 
 func (s *Solver) isOld(id rpm.ID) bool {
 	me := &s.info[id]
+	if me.there {
+		return false
+	}
 	for _, q := range s.pool.ByName(me.name) {
 		other := &s.info[q]
 		if q == id || other.arch != me.arch {
 			continue
 		}
-		if other.priority < me.priority ||
+		if other.there || other.priority < me.priority ||
 			other.priority == me.priority && s.pool.CompareEVR(other.evr, me.evr) > 0 {
 			return true
 		}
@@ -155,7 +167,7 @@ func (s *Solver) matchEVR(a, b rpm.Str) int {
 }
 
 // localeScore ranks packages that require a locale: those of an installed one
-// first, those of no locale next.
+// first, those of one that the node had next, then English, then those of none.
 func (x *search) localeScore(id rpm.ID) int {
 	locales := x.traitsOf(id).locales
 	if len(locales) == 0 {
@@ -165,8 +177,10 @@ func (x *search) localeScore(id rpm.ID) int {
 	for _, d := range locales {
 		if strings.HasPrefix(x.pool.DepString(d), "locales-en") {
 			score = max(score, 2)
-		} else if slices.ContainsFunc(x.pool.Providers(d), x.installed) {
+		} else if providers := x.pool.Providers(d); slices.ContainsFunc(providers, x.installed) {
 			score = max(score, 4)
+		} else if slices.ContainsFunc(providers, x.isThere) {
+			score = max(score, 3)
 		}
 	}
 	return score

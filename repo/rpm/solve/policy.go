@@ -2,6 +2,7 @@ package solve
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -35,7 +36,7 @@ func (x *search) filter(ids []rpm.ID, m mode) []rpm.ID {
 		}
 	}
 	if len(ids) > 1 {
-		x.order(ids)
+		x.order(ids, m)
 	}
 	return ids
 }
@@ -51,16 +52,19 @@ func keep(ids []rpm.ID, good func(rpm.ID) bool) []rpm.ID {
 	return out
 }
 
-// bestPriority keeps the packages of the repositories of best priority.
+// bestPriority keeps the packages of the repositories of best priority, and what
+// the node has.
 func (x *search) bestPriority(ids []rpm.ID) []rpm.ID {
 	if len(ids) < 2 {
 		return ids
 	}
-	best := x.info[ids[0]].priority
+	best := int32(math.MaxInt32)
 	for _, id := range ids {
-		best = min(best, x.info[id].priority)
+		if in := &x.info[id]; !in.there {
+			best = min(best, in.priority)
+		}
 	}
-	return keep(ids, func(id rpm.ID) bool { return x.info[id].priority == best })
+	return keep(ids, func(id rpm.ID) bool { return x.info[id].there || x.info[id].priority == best })
 }
 
 // bestArch keeps the best architecture and noarch. Noarch alone removes nothing.
@@ -84,7 +88,7 @@ func (x *search) bestArch(ids []rpm.ID) []rpm.ID {
 }
 
 // bestBuilds sorts by name and keeps the highest version of each; of equal ones
-// the best architecture, the cheapest repository, the first loaded.
+// the best architecture, the node's own, the cheapest repository, the first loaded.
 func (x *search) bestBuilds(ids []rpm.ID) []rpm.ID {
 	if len(ids) < 2 {
 		return ids
@@ -113,6 +117,12 @@ func (x *search) compareBuilds(a, b rpm.ID) int {
 	}
 	if p.score != q.score && p.score > 1 && q.score > 1 {
 		return cmp.Compare(p.score, q.score)
+	}
+	if p.there != q.there {
+		if p.there {
+			return -1
+		}
+		return 1
 	}
 	if p.cost != q.cost {
 		return cmp.Compare(p.cost, q.cost)
@@ -180,23 +190,23 @@ func (x *search) obsoleting(ids []rpm.ID) [][]int {
 }
 
 // recommended keeps the candidates that an installed package recommends, or
-// that supplement one, if there is any.
+// that supplement one, if there is any, and with them what the node has.
 func (x *search) recommended(ids []rpm.ID) []rpm.ID {
-	if len(ids) < 2 {
+	fresh := 0
+	for _, id := range ids {
+		if !x.info[id].there {
+			fresh++
+		}
+	}
+	if fresh < 2 {
 		return ids
 	}
 	x.readWishes()
-	wanted := 0
-	for i, id := range ids {
-		if x.wished.recommends(id) || x.supplements(id) {
-			ids[wanted], ids[i] = id, ids[wanted]
-			wanted++
-		}
-	}
-	if wanted == 0 {
+	wanted := func(id rpm.ID) bool { return x.wished.recommends(id) || x.supplements(id) }
+	if !slices.ContainsFunc(ids, func(id rpm.ID) bool { return !x.info[id].there && wanted(id) }) {
 		return ids
 	}
-	return ids[:wanted]
+	return keep(ids, func(id rpm.ID) bool { return x.info[id].there || wanted(id) })
 }
 
 // supplements reports whether one of its Supplements holds for a package.

@@ -8,6 +8,7 @@ type rule struct {
 	lits   []lit
 	w1, w2 lit
 	n1, n2 int32
+	off    bool // does not count
 }
 
 // decision is one literal that was decided, in order. why is the rule that
@@ -81,7 +82,7 @@ func (x *search) propagate(level int32) int32 {
 			if gone != r.w1 {
 				other, next = r.w1, &r.n2
 			}
-			if x.isTrue(other) {
+			if r.off || x.isTrue(other) {
 				at = next
 				continue
 			}
@@ -125,10 +126,14 @@ func (x *search) assertUnits() int32 {
 	x.decide(lit(rpm.System), 1, 0)
 	for i := int32(1); i < x.mark(); i++ {
 		r := &x.rules[i]
-		if len(r.lits) != 1 || x.isTrue(r.lits[0]) {
+		if len(r.lits) != 1 || r.off || x.isTrue(r.lits[0]) {
 			continue
 		}
 		if x.isFalse(r.lits[0]) {
+			if i >= x.learntFrom { // what it was learnt from was learnt from itself
+				r.off = true
+				continue
+			}
 			return i
 		}
 		x.decide(r.lits[0], 1, i)

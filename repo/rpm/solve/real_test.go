@@ -59,6 +59,14 @@ func el9Sources(t testing.TB) []source {
 // loadPool loads repositories with their file lists.
 func loadPool(t testing.TB, sources []source) *rpm.Pool {
 	t.Helper()
+	pool := rpm.NewPool()
+	loadInto(t, pool, sources)
+	return pool
+}
+
+// loadInto adds repositories with their file lists to a pool and prepares it.
+func loadInto(t testing.TB, pool *rpm.Pool, sources []source) {
+	t.Helper()
 	var inputs []repomd.Input
 	for _, s := range sources {
 		inputs = append(inputs, repomd.Input{
@@ -66,7 +74,6 @@ func loadPool(t testing.TB, sources []source) *rpm.Pool {
 			Tree: folderTree(s.folder), Exclude: s.exclude,
 		})
 	}
-	pool := rpm.NewPool()
 	repos, err := repomd.Load(t.Context(), pool, inputs, repomd.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +82,6 @@ func loadPool(t testing.TB, sources []source) *rpm.Pool {
 		t.Fatal(err)
 	}
 	pool.Prepare("x86_64")
-	return pool
 }
 
 // names returns the names that have a visible build for the machine.

@@ -14,6 +14,8 @@ type goal struct {
 	jobs   []job
 	barred []rpm.ID // builds that a pin rules out
 	best   bool
+
+	noDowngrade bool
 }
 
 // job asks for one of some candidates, ascending.
@@ -42,7 +44,7 @@ func (g *goal) bars(id rpm.ID) bool {
 // readJob finds what the requests mean. Requests that mean nothing are problems;
 // the goal holds the others.
 func (s *Solver) readJob(j Job) (*goal, []*Problem) {
-	g := &goal{best: j.Best}
+	g := &goal{best: j.Best, noDowngrade: j.NoDowngrade}
 	var problems []*Problem
 	for _, pin := range j.Pins {
 		barred, p := s.readPin(pin)

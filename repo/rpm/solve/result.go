@@ -11,13 +11,24 @@ import (
 
 // Result is a closure. Its methods may be called from many goroutines.
 type Result struct {
-	// Packages is what is to be installed, by name, architecture and id.
+	// Packages is what is to be installed, by name, architecture and id. What a
+	// node has already is not in it.
 	Packages []rpm.ID
+	// Gone is what the node then no longer has, by name, architecture and id.
+	Gone []Gone
 	// Requested are the packages that were taken for each request.
 	Requested []Taken
 
 	solver *Solver
 	edges  func() map[rpm.ID][]Link
+}
+
+// Gone is a package of a node that makes room.
+type Gone struct {
+	Package rpm.ID
+	// By is what takes its place: another build of its name, else what obsoletes
+	// it; 0 when nothing does and it is simply removed.
+	By rpm.ID
 }
 
 // Taken says which package met a request.
@@ -32,19 +43,21 @@ type Relation uint8
 // The relations, the strongest first.
 const (
 	Request     Relation = iota // a request meant the package
+	There                       // the node has it
 	Requires                    // another package requires it
 	Averts                      // it averts a conditional conflict of another package
 	Recommends                  // another package recommends it
 	Supplements                 // it supplements another package
+	Replaces                    // it takes the place of a package that the node had
 )
 
 // String gives the verb of a relation.
 func (r Relation) String() string {
-	return [...]string{"requested", "requires", "would conflict without", "recommends", "is supplemented by"}[r]
+	return [...]string{"requested", "is on the node", "requires", "would conflict without", "recommends", "is supplemented by", "is replaced by"}[r]
 }
 
 // Link says that By leads to Package, by the dependency Dep. For a request By is
-// 0 and Request says which.
+// 0 and Request says which; for what the node has By is 0 too.
 type Link struct {
 	Package  rpm.ID
 	By       rpm.ID
@@ -57,11 +70,18 @@ type Link struct {
 func (x *search) result() *Result {
 	r := &Result{solver: x.Solver}
 	for _, d := range x.decisions {
-		if id := rpm.ID(d.lit); id > rpm.System {
+		switch id := idOf(d.lit); {
+		case d.lit > 0 && id > rpm.System && !x.info[id].there:
 			r.Packages = append(r.Packages, id)
+		case d.lit < 0 && x.info[id].there:
+			r.Gone = append(r.Gone, Gone{Package: id})
 		}
 	}
 	slices.SortFunc(r.Packages, x.compareNames)
+	slices.SortFunc(r.Gone, func(a, b Gone) int { return x.compareNames(a.Package, b.Package) })
+	for i := range r.Gone {
+		r.Gone[i].By = x.heirOf(r.Gone[i].Package, r.Packages)
+	}
 	for i := range x.goal.jobs {
 		for _, id := range x.goal.jobs[i].candidates {
 			if x.installed(id) {
@@ -71,6 +91,21 @@ func (x *search) result() *Result {
 	}
 	r.edges = sync.OnceValue(r.findEdges)
 	return r
+}
+
+// heirOf returns the package among some that takes the place of one of the node.
+func (s *Solver) heirOf(old rpm.ID, packages []rpm.ID) rpm.ID {
+	heir := rpm.ID(0)
+	for _, id := range packages {
+		me, was := &s.info[id], &s.info[old]
+		switch {
+		case me.name == was.name && me.arch == was.arch:
+			return id
+		case me.name == was.name && me.fitsBeside(was), heir == 0 && slices.Contains(s.of(id).obsoletes, old):
+			heir = id
+		}
+	}
+	return heir
 }
 
 func (s *Solver) compareNames(a, b rpm.ID) int {
@@ -86,8 +121,9 @@ func (s *Solver) compareNames(a, b rpm.ID) int {
 // order of Packages.
 func (r *Result) WantedBy(id rpm.ID) []Link { return r.edges()[id] }
 
-// Why returns the shortest chain from a request to a package, the request first.
-// It is empty for a package that is not in the result.
+// Why returns the shortest chain from a request, or from a package that the node
+// has, to a package, the beginning first. It is empty for a package that is not in
+// the result.
 func (r *Result) Why(id rpm.ID) []Link {
 	// Breadth first from the package back to a request, strong links first.
 	next := map[rpm.ID]Link{} // by requirer: the link that goes on from it
@@ -97,7 +133,7 @@ func (r *Result) Why(id rpm.ID) []Link {
 		at := queue[0]
 		queue = queue[1:]
 		for _, link := range r.edges()[at] {
-			if link.Relation == Request {
+			if link.Relation == Request || link.Relation == There {
 				chain := []Link{link}
 				for at != id {
 					chain = append(chain, next[at])
@@ -118,7 +154,8 @@ func (r *Result) Why(id rpm.ID) []Link {
 func (r *Result) findEdges() map[rpm.ID][]Link {
 	s := r.solver
 	in := newIDSet(s.pool.Len())
-	for _, id := range r.Packages {
+	all := slices.Concat(r.Packages, r.staying())
+	for _, id := range all {
 		in.add(id)
 	}
 	edges := make(map[rpm.ID][]Link, len(r.Packages))
@@ -132,7 +169,10 @@ func (r *Result) findEdges() map[rpm.ID][]Link {
 	for _, t := range r.Requested {
 		edges[t.Package] = append(edges[t.Package], Link{Package: t.Package, Relation: Request, Request: t.Request})
 	}
-	for _, id := range r.Packages {
+	for _, id := range s.there {
+		edges[id] = append(edges[id], Link{Package: id, Relation: There})
+	}
+	for _, id := range all {
 		pkg := s.pool.Package(id)
 		for _, d := range pkg.Requires {
 			add(Requires, d, id, s.meets(d, id)...)
@@ -141,7 +181,7 @@ func (r *Result) findEdges() map[rpm.ID][]Link {
 			add(Averts, d, id, s.averts(d)...)
 		}
 	}
-	for _, id := range r.Packages {
+	for _, id := range all {
 		pkg := s.pool.Package(id)
 		for _, d := range pkg.Recommends {
 			add(Recommends, d, id, s.meets(d, id)...)
@@ -154,7 +194,25 @@ func (r *Result) findEdges() map[rpm.ID][]Link {
 			}
 		}
 	}
+	for _, g := range r.Gone {
+		for _, id := range r.Packages {
+			if s.info[id].name == s.info[g.Package].name || slices.Contains(s.of(id).obsoletes, g.Package) {
+				add(Replaces, 0, g.Package, id)
+			}
+		}
+	}
 	return edges
+}
+
+// staying lists the packages of the node that are not gone.
+func (r *Result) staying() []rpm.ID {
+	var out []rpm.ID
+	for _, id := range r.solver.there {
+		if !slices.ContainsFunc(r.Gone, func(g Gone) bool { return g.Package == id }) {
+			out = append(out, id)
+		}
+	}
+	return out
 }
 
 // meets returns the packages that a dependency of a package could bring: none

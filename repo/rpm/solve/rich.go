@@ -273,36 +273,37 @@ func (c *condition) holds(installed func(rpm.ID) bool) bool {
 	return slices.ContainsFunc(c.providers, installed)
 }
 
-// rests reports whether a condition holds because of a package that is
-// installed, not merely because others are not: `A if B` rests on A, `A if B
-// else C` on A and B or on C, `A unless B` on A.
-func (c *condition) rests(installed func(rpm.ID) bool) bool {
+// rests reports whether a condition that holds does so because of a package that
+// is newly installed, not merely because others are not, nor because of what was
+// there before: `A if B` rests on A, `A if B else C` on A and B or on C, `A unless
+// B` on A.
+func (c *condition) rests(installed, fresh func(rpm.ID) bool) bool {
 	both := func(a, b *condition) bool {
-		return a.holds(installed) && b.holds(installed) && (a.rests(installed) || b.rests(installed))
+		return a.holds(installed) && b.holds(installed) && (a.rests(installed, fresh) || b.rests(installed, fresh))
 	}
 	switch c.op {
 	case rpm.OpAnd:
 		return both(c.a, c.b)
 	case rpm.OpOr:
-		return c.a.rests(installed) || c.b.rests(installed)
+		return c.a.rests(installed, fresh) || c.b.rests(installed, fresh)
 	case rpm.OpIf:
 		switch {
 		case c.c == nil:
-			return c.a.rests(installed)
+			return c.a.rests(installed, fresh)
 		case c.b.holds(installed):
 			return both(c.a, c.b)
 		}
-		return c.c.rests(installed)
+		return c.c.rests(installed, fresh)
 	case rpm.OpUnless:
 		switch {
 		case !c.b.holds(installed):
-			return c.a.rests(installed)
+			return c.a.rests(installed, fresh)
 		case c.c == nil:
 			return false
 		}
 		return both(c.c, c.b)
 	}
-	return slices.ContainsFunc(c.providers, installed)
+	return slices.ContainsFunc(c.providers, fresh)
 }
 
 // possible reports whether a condition might come to hold with the packages of

@@ -47,20 +47,23 @@ func (s *Solver) of(id rpm.ID) *compiled {
 	return c
 }
 
-// compiler collects the rules of one package.
+// compiler collects the rules of one package. Of a package that the node has only
+// those count that hold on the node: what is broken there is not mended.
 type compiler struct {
 	*Solver
-	id  rpm.ID
-	out *compiled
+	id    rpm.ID
+	out   *compiled
+	there bool
 }
 
 func (s *Solver) compile(id rpm.ID) *compiled {
-	c := compiler{s, id, &compiled{}}
+	c := compiler{Solver: s, id: id, out: &compiled{}}
 	if id == rpm.System {
 		return c.out
 	}
 	pkg := s.pool.Package(id)
-	if !s.info[id].installable {
+	c.there = s.info[id].there
+	if !s.info[id].installable && !c.there {
 		c.add(-lit(id))
 	}
 	for _, d := range pkg.Requires {
@@ -105,7 +108,7 @@ func (c *compiler) exclude(q rpm.ID) {
 // that the package meets by itself says nothing.
 func (c *compiler) addBlock(block []lit) {
 	n := lit(c.id)
-	if _, has := slices.BinarySearch(block, n); has {
+	if _, has := slices.BinarySearch(block, n); has || c.there && !c.holdsNow(block) {
 		return
 	}
 	at, has := slices.BinarySearch(block, -n)
@@ -120,6 +123,14 @@ func (c *compiler) addBlock(block []lit) {
 	}
 }
 
+// holdsNow reports whether a block holds on the node as it is.
+func (c *compiler) holdsNow(block []lit) bool {
+	return slices.ContainsFunc(block, func(l lit) bool { return c.info[abs(l)].there == (l > 0) })
+}
+
+// isThere reports whether the node has a package.
+func (s *Solver) isThere(id rpm.ID) bool { return s.info[id].there }
+
 func (c *compiler) requires(d rpm.Dep) {
 	if isComplex(c.pool, d) {
 		c.complexRequires(d)
@@ -127,10 +138,10 @@ func (c *compiler) requires(d rpm.Dep) {
 	}
 	providers := c.pool.Providers(d)
 	switch {
+	case len(providers) > 0 && providers[0] == rpm.System, c.there && !slices.ContainsFunc(providers, c.isThere):
+		return
 	case len(providers) == 0:
 		c.add(-lit(c.id))
-		return
-	case providers[0] == rpm.System:
 		return
 	}
 	if _, itself := slices.BinarySearch(providers, c.id); itself {
@@ -147,7 +158,7 @@ func (c *compiler) requires(d rpm.Dep) {
 
 func (c *compiler) complexRequires(d rpm.Dep) {
 	b := normalise(c.pool, d, cnf)
-	if b.verdict == never || b.verdict == tooLarge {
+	if (b.verdict == never || b.verdict == tooLarge) && !c.there {
 		c.add(-lit(c.id))
 	}
 	for _, block := range b.list {
@@ -161,7 +172,7 @@ func (c *compiler) conflicts(d rpm.Dep) {
 		return
 	}
 	for _, q := range c.pool.Providers(d) {
-		if q != c.id {
+		if q != c.id && !(c.there && c.info[q].there) {
 			c.exclude(q)
 		}
 	}
@@ -169,7 +180,7 @@ func (c *compiler) conflicts(d rpm.Dep) {
 
 func (c *compiler) complexConflicts(d rpm.Dep) {
 	b := normalise(c.pool, d, dnf)
-	if b.verdict == always || b.verdict == tooLarge {
+	if (b.verdict == always || b.verdict == tooLarge) && !c.there {
 		c.add(-lit(c.id))
 	}
 	b = invert(b)
@@ -188,7 +199,9 @@ func (c *compiler) obsoletes(d rpm.Dep) {
 			continue
 		}
 		c.out.obsoletes = append(c.out.obsoletes, q)
-		c.exclude(q)
+		if !(c.there && c.info[q].there) {
+			c.exclude(q)
+		}
 	}
 }
 
@@ -207,12 +220,24 @@ func (c *compiler) sameName() {
 	}
 }
 
-// clash reports whether a, by its own rules, forbids b of the same name.
+// clash reports whether a, by its own rules, forbids b of the same name. What
+// the node has forbids nothing. Of two builds that may be there several times one
+// may be too old to say so: the node's then gives way.
 func (c *compiler) clash(a, b *info) bool {
-	if a.multiversion {
-		return a.evr == b.evr && a.arch == b.arch
+	same := a.evr == b.evr && a.arch == b.arch
+	switch {
+	case a.there:
+		return false
+	case a.multiversion && !same && (!b.there || b.multiversion):
+		return false
 	}
-	return a.arch == b.arch || a.colour&b.colour != 0
+	return a.fitsBeside(b)
+}
+
+// fitsBeside reports whether the colours of two builds meet, so that one takes
+// the place of the other.
+func (i *info) fitsBeside(other *info) bool {
+	return i.arch == other.arch || i.colour&other.colour != 0
 }
 
 func (c *compiler) wishes(deps []rpm.Dep) []wish {

@@ -2,6 +2,7 @@ package solve
 
 import (
 	"context"
+	"slices"
 
 	"pgbundle/repo/rpm"
 )
@@ -17,10 +18,15 @@ type search struct {
 	best     idSet // scratch of the weak phase
 	todo     []rpm.ID
 
-	rules                                    []rule
-	jobsFrom, archFrom, bestFrom, learntFrom int32 // where the kinds of rules start
-	bestOf                                   []int
-	learntFromRules                          [][]int32
+	rules []rule
+	// Where the kinds of rules start; those of the packages are the first.
+	updatesFrom, jobsFrom, archFrom, bestFrom, bestTo, choicesFrom, learntFrom int32
+
+	updateOf        map[rpm.ID]int32 // by package of the node: its update rule
+	replaced        idSet            // packages of the node that a job is free to replace
+	bestOf          []int            // beside the best rules: the job
+	choiceOf        []int32          // beside the choice rules: the rule that they narrow
+	learntFromRules [][]int32
 
 	level      []int32 // by id: the level of the decision, negative when refused
 	watches    []int32 // by literal + middle
@@ -28,6 +34,7 @@ type search struct {
 	decisions  []decision
 	propagated int // decisions whose consequences are drawn
 	branches   []branch
+	thereAt    int   // place in there of the package to be settled next
 	failed     int32 // the rule that failed at level 1
 	err        error // of the context
 
@@ -40,7 +47,7 @@ type search struct {
 func newSearch(s *Solver) *search {
 	n := s.pool.Len()
 	x := &search{Solver: s, middle: n}
-	x.involved, x.seen, x.best = newIDSet(n), newIDSet(n), newIDSet(n)
+	x.involved, x.seen, x.best, x.replaced = newIDSet(n), newIDSet(n), newIDSet(n), newIDSet(n)
 	x.level = make([]int32, n)
 	x.watches = make([]int32, 2*n+1)
 	x.wished = newWished(n)
@@ -50,15 +57,21 @@ func newSearch(s *Solver) *search {
 // begin prepares the search for a goal.
 func (x *search) begin(ctx context.Context, g *goal) {
 	x.ctx, x.goal, x.err = ctx, g, nil
-	x.decisions = x.decisions[:0]
-	x.branches = x.branches[:0]
 	x.learntFromRules = x.learntFromRules[:0]
-	x.propagated, x.failed = 0, 0
-	clear(x.level)
-	x.wishesStale = true
+	x.thereAt = 0
+	x.reset()
 	x.gather()
 	x.takeRules()
 	x.watchAll()
+}
+
+// reset takes all decisions back.
+func (x *search) reset() {
+	x.decisions = x.decisions[:0]
+	x.branches = x.branches[:0]
+	x.propagated, x.failed = 0, 0
+	clear(x.level)
+	x.wishesStale = true
 }
 
 // cancelled reports whether the caller gave up.
@@ -72,18 +85,41 @@ func (x *search) cancelled() bool {
 // run searches. It returns false when there is no solution, and an error when
 // the context ended.
 func (x *search) run(weak bool) (bool, error) {
+	for !x.cancelled() {
+		if x.attempt(weak) {
+			if x.dropNeedlessChoices() {
+				x.restart()
+				continue
+			}
+			return true, nil
+		}
+		if x.err != nil || !x.dropChoice() {
+			return false, x.err
+		}
+		x.restart()
+	}
+	return false, x.err
+}
+
+// attempt searches with the rules that count. It returns false when there is no
+// solution or the context ended.
+func (x *search) attempt(weak bool) bool {
 	if x.failed = x.assertUnits(); x.failed != 0 {
-		return false, nil
+		return false
 	}
 	level := x.decidePropagate(1, 0)
-	jobsDone := int32(2) // the level up to which the jobs are decided
+	settled := int32(2) // the level up to which the jobs and the node's packages are decided
 	for level > 0 && !x.cancelled() {
 		before := level
-		if level < jobsDone {
+		if level < settled {
 			if level = x.decideJobs(level); level < before {
 				continue
 			}
-			jobsDone = level
+			before, settled = level, level+1
+			if level = x.settleThere(level); level < before {
+				continue
+			}
+			settled = level
 		}
 		before = level
 		if level = x.decideRules(level); level < before {
@@ -95,13 +131,19 @@ func (x *search) run(weak bool) (bool, error) {
 				continue
 			}
 		}
-		var improved bool
-		if level, improved = x.minimise(level); improved {
+		var again bool
+		if level, again = x.dropUndecided(level); again {
 			continue
 		}
-		break
+		if len(x.there) > 0 && x.hasNeedlessChoice() {
+			return true // the caller searches anew
+		}
+		if level, again = x.minimise(level); again {
+			continue
+		}
+		return true
 	}
-	return level > 0 && x.err == nil, x.err
+	return false
 }
 
 // decideJobs decides the rules of the jobs that are still open, in order, from
@@ -113,8 +155,14 @@ func (x *search) decideJobs(level int32) int32 {
 		if len(open) == 0 {
 			continue
 		}
+		if slices.ContainsFunc(open, x.isThere) {
+			open = keep(open, x.isThere)
+		}
+		if len(open) > 1 {
+			open = x.wantedByThere(x.filter(open, modeChoose), level)
+		}
 		before := level
-		if level = x.choose(level, open); level > before {
+		if level = x.take(level, open); level > before {
 			continue
 		}
 		if level < start {
@@ -168,7 +216,7 @@ func (x *search) decideRules(level int32) int32 {
 func (x *search) openLiterals(i int32) []rpm.ID {
 	lits := x.rules[i].lits
 	first := lits[0]
-	if len(lits) < 2 || first < 0 && (len(lits) == 2 || x.level[-first] <= 0) {
+	if len(lits) < 2 || x.rules[i].off || first < 0 && (len(lits) == 2 || x.level[-first] <= 0) {
 		return nil
 	}
 	open := x.open1[:0]
@@ -190,6 +238,11 @@ func (x *search) choose(level int32, open []rpm.ID) int32 {
 	if len(open) > 1 {
 		open = x.filter(open, modeChoose)
 	}
+	return x.take(level, open)
+}
+
+// take decides for the first of some candidates and keeps the others as a branch.
+func (x *search) take(level int32, open []rpm.ID) int32 {
 	if len(open) > 1 {
 		x.openBranch(level, open)
 	}

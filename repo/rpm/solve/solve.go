@@ -1,8 +1,9 @@
 // Package solve finds what must be installed along with some requested packages:
-// the closure of their requirements over a Pool, on an empty system. It takes
-// the decisions that libsolv takes, in libsolv's order, so that the answer is
-// dnf's and not merely a correct one. When there is no answer it says why, as a
-// chain. It must not know where the metadata came from.
+// the closure of their requirements over a Pool, on an empty system or beside
+// what a node has (the packages of a repository that is Installed). It takes the
+// decisions that libsolv takes, in libsolv's order, so that the answer is dnf's
+// and not merely a correct one. When there is no answer it says why, as a chain.
+// It must not know where the metadata came from.
 //
 // NewSolver prepares a Pool, Solver.Solve answers a Job. What is learnt about a
 // package is kept, so many jobs over one Pool are fast, from any number of
@@ -17,7 +18,7 @@ import (
 	"pgbundle/repo/rpm"
 )
 
-// Job is one joint request on an empty system.
+// Job is one joint request.
 type Job struct {
 	// Requests are the words after `dnf install`: a name, name.arch, a glob, a
 	// full or partial NEVRA, a capability ("perl(Foo)", "a >= 1") or a path.
@@ -29,6 +30,9 @@ type Job struct {
 	// Pins fix the build of a name, "NAME=EVR": no other build of it is taken.
 	// A release may be left out.
 	Pins []string
+	// NoDowngrade puts no older build in the place of a package that a node has,
+	// which dnf may do.
+	NoDowngrade bool
 }
 
 // Solver answers jobs over one Pool, which must be prepared and must not change.
@@ -36,6 +40,7 @@ type Solver struct {
 	pool   *rpm.Pool
 	info   []info
 	weakly []rpm.ID // installable packages with Supplements or Enhances, ascending
+	there  []rpm.ID // packages that the node has, ascending
 
 	compiled   []atomic.Pointer[compiled]
 	traits     []atomic.Pointer[traits]
@@ -43,6 +48,8 @@ type Solver struct {
 	searches   sync.Pool
 
 	obsoleters func() map[rpm.Str][]rpm.ID // by name: who obsoletes some version of it
+	replacers  func() map[rpm.ID][]rpm.ID  // by package that the node has: who obsoletes it, ascending
+	declined   func() map[rpm.ID]bool      // what no weak dependency brings
 	uses       func() []uses               // by repository
 	libraries  func() map[string][]string  // by stem: what there is of a shared library
 }
@@ -55,6 +62,7 @@ type info struct {
 	colour          uint8 // bit 1: 32 bit, bit 2: 64 bit
 	installable     bool
 	multiversion    bool
+	there           bool // the node has it
 }
 
 // class is the architecture class of a package: 0 is noarch.
@@ -78,6 +86,8 @@ func NewSolver(pool *rpm.Pool) *Solver {
 		wishOrders: make([]atomic.Pointer[[]int], n),
 	}
 	s.obsoleters = sync.OnceValue(s.indexObsoleters)
+	s.replacers = sync.OnceValue(s.indexReplacers)
+	s.declined = sync.OnceValue(s.findDeclined)
 	s.uses = sync.OnceValue(s.countUses)
 	s.libraries = sync.OnceValue(s.indexLibraries)
 	s.searches.New = func() any { return newSearch(s) }
@@ -104,6 +114,10 @@ func (s *Solver) fillInfo(id rpm.ID) {
 		priority: int32(repo.Priority), cost: int32(repo.Cost),
 		colour:      colourOf(s.pool.String(pkg.Arch)),
 		installable: id == rpm.System || !pkg.Hidden && score > 0,
+		there:       repo.Installed,
+	}
+	if repo.Installed {
+		s.there = append(s.there, id)
 	}
 	if s.info[id].installable && len(pkg.Supplements)+len(pkg.Enhances) > 0 {
 		s.weakly = append(s.weakly, id)

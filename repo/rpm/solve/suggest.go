@@ -242,7 +242,7 @@ func libraryStem(library string) string {
 func (e *explainer) olderBuild(j *job, best []rpm.ID) []string {
 	x := e.searches.Get().(*search)
 	defer e.searches.Put(x)
-	x.begin(e.ctx, &goal{jobs: []job{*j}, barred: e.goal.barred})
+	x.begin(e.ctx, &goal{jobs: []job{*j}, barred: e.goal.barred, noDowngrade: e.goal.noDowngrade})
 	if solved, err := x.run(false); !solved || err != nil {
 		return nil
 	}

@@ -142,11 +142,13 @@ func (x *search) decideWeak(level int32) (after int32, more bool) {
 }
 
 // weakCandidates returns the packages that are recommended or supplement, and
-// the latter apart.
+// the latter apart. What the node's packages recommend, and what supplements them
+// alone, was left out before and is left out again.
 func (x *search) weakCandidates() (wanted, supplementing []rpm.ID) {
 	x.best.clear()
+	obsolete, declined := x.obsoleteThere(), x.declined()
 	isNew := func(id rpm.ID) bool {
-		if x.best.has(id) {
+		if x.best.has(id) || obsolete[id] || declined[id] {
 			return false
 		}
 		x.best.add(id)
@@ -157,6 +159,9 @@ func (x *search) weakCandidates() (wanted, supplementing []rpm.ID) {
 		switch {
 		case x.installed(id):
 			for i := range c.recommends {
+				if x.info[id].there {
+					break
+				}
 				x.open2 = x.unmet(x.open2[:0], &c.recommends[i], x.nothing)
 				for _, p := range x.open2 {
 					if isNew(p) {
@@ -165,7 +170,7 @@ func (x *search) weakCandidates() (wanted, supplementing []rpm.ID) {
 				}
 			}
 		case x.open(id) && len(c.supplements) > 0 && x.info[id].installable:
-			if x.restsOnInstalled(id) && !x.otherBuildInstalled(id) {
+			if x.restsOnNew(id) && !x.otherBuildInstalled(id) && !obsolete[id] && !declined[id] {
 				supplementing = append(supplementing, id)
 			}
 		}
@@ -178,10 +183,64 @@ func (x *search) weakCandidates() (wanted, supplementing []rpm.ID) {
 	return wanted, supplementing
 }
 
-// restsOnInstalled is supplements, but that nothing speaks against a package is no
-// reason to install it.
-func (x *search) restsOnInstalled(id rpm.ID) bool {
-	return slices.ContainsFunc(x.of(id).supplements, func(c *condition) bool { return c.rests(x.installed) })
+// restsOnNew is supplements, but that nothing speaks against a package is no
+// reason to install it, nor is what the node had before.
+func (x *search) restsOnNew(id rpm.ID) bool {
+	fresh := func(id rpm.ID) bool { return x.installed(id) && !x.info[id].there && id != rpm.System }
+	return slices.ContainsFunc(x.of(id).supplements, func(c *condition) bool { return c.rests(x.installed, fresh) })
+}
+
+// obsoleteThere is the set of packages that a package of the node obsoletes which
+// stays.
+func (x *search) obsoleteThere() map[rpm.ID]bool {
+	out := map[rpm.ID]bool{}
+	for _, id := range x.there {
+		if x.installed(id) {
+			for _, q := range x.of(id).obsoletes {
+				out[q] = true
+			}
+		}
+	}
+	return out
+}
+
+// findDeclined is the set of packages that are wanted by what the node has, and
+// still not there: somebody did not want them, and no weak dependency brings them
+// (dnf's exclude_from_weak_autodetect). Rich dependencies do not count.
+func (s *Solver) findDeclined() map[rpm.ID]bool {
+	out := map[rpm.ID]bool{}
+	names := map[rpm.Str]bool{}
+	for _, id := range s.there {
+		names[s.info[id].name] = true
+		for _, d := range s.pool.Package(id).Recommends {
+			r, ok := s.pool.RelOf(d)
+			if ok && r.Op.IsRich() {
+				continue
+			}
+			if ok {
+				d = r.Name // in whatever version
+			}
+			if providers := s.pool.Providers(d); !slices.ContainsFunc(providers, s.isThere) {
+				for _, p := range providers {
+					out[p] = true
+				}
+			}
+		}
+	}
+	if len(s.there) == 0 {
+		return out
+	}
+	for _, id := range s.weakly {
+		if names[s.info[id].name] {
+			continue
+		}
+		for _, d := range s.pool.Package(id).Supplements {
+			if r, ok := s.pool.RelOf(d); !(ok && r.Op.IsRich()) && slices.ContainsFunc(s.pool.Providers(d), s.isThere) {
+				out[id] = true
+			}
+		}
+	}
+	return out
 }
 
 func (x *search) nothing(rpm.ID) bool { return false }
@@ -217,7 +276,7 @@ func (x *search) installRecommended(level int32, decided int) int32 {
 	notBest := func(p rpm.ID) bool { return !x.best.has(p) }
 	for n := 0; n < decided; n++ {
 		id := x.decisions[n].lit
-		if id < 0 {
+		if id < 0 || x.info[id].there {
 			continue
 		}
 		for _, i := range x.wishOrder(rpm.ID(id)) {
