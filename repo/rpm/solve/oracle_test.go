@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -302,4 +303,91 @@ func TestOracleForms(t *testing.T) {
 		}
 	}
 	compareWithOracle(t, s, goals, askOracle(t, sources, goals))
+}
+
+// dnfCauses are the forms of libdnf's problem texts that a chain can end with:
+// the cause itself, and not a step on the way to it.
+var dnfCauses = regexp.MustCompile(strings.Join([]string{
+	`nothing provides (.+?) needed by `,
+	`package \S+ conflicts with (.+?) provided by `,
+	`package \S+ obsoletes (.+?) provided by `,
+	`cannot install both (\S+) and `,
+	`package (\S+) is filtered out by `,
+	`package (\S+) does not have a compatible architecture`,
+	`(\S+) has inferior architecture`,
+	`package \S+ requires (\(.+\)), but none of the providers can be installed`,
+}, "|"))
+
+// causes returns what dnf names as the end of its chain: a capability, or a
+// package that may not be taken.
+func (a oracleAnswer) causes() []string {
+	var out []string
+	for part := range strings.SplitSeq(strings.ReplaceAll(a.Error, "; ", " / "), " / ") {
+		if m := dnfCauses.FindStringSubmatch(part); m != nil {
+			out = append(out, strings.Join(m[1:], ""))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// TestOracleReasons holds the chain of every name that dnf refuses to dnf's own
+// problem text. The text here must name a cause that dnf names; and the values
+// behind it, which are not cut, all that dnf names, but for the versions: builds
+// that fail alike are told of once.
+func TestOracleReasons(t *testing.T) {
+	sources := el9Sources(t)
+	s := el9Solver(t)
+	var goals []oracleGoal
+	for _, n := range names(s) {
+		goals = append(goals, oracleGoal{[]string{newest(s, n)}, false, true})
+	}
+	answers := askOracle(t, sources, goals)
+	refused, other, fewer := 0, 0, 0
+	for i, a := range answers {
+		if a.Error == "" {
+			continue
+		}
+		refused++
+		_, err := s.Solve(t.Context(), Job{Requests: goals[i].Requests, Best: true})
+		causes := a.causes()
+		if err == nil || !slices.ContainsFunc(causes, func(c string) bool { return strings.Contains(err.Error(), c) }) {
+			if other++; other <= 20 {
+				t.Errorf("%v: dnf names %q:\n%s\nhere:\n%v", goals[i].Requests, causes, a.Error, err)
+			}
+		} else if left := without(unversioned(causes), unversioned(ends(err))); len(left) > 0 {
+			if fewer++; fewer <= 20 {
+				t.Errorf("%v: the chain lacks %q:\n%s\nhere:\n%v", goals[i].Requests, left, a.Error, err)
+			}
+		}
+	}
+	t.Logf("%d names, %d of them refused by dnf; %d where no cause agrees, %d where one lacks", len(goals), refused, other, fewer)
+}
+
+// unversioned cuts the versions off capabilities.
+func unversioned(list []string) []string {
+	out := slices.Clone(list)
+	for i := range out {
+		if !strings.HasPrefix(out[i], "(") {
+			out[i], _, _ = strings.Cut(out[i], " ")
+		}
+	}
+	return out
+}
+
+// ends returns what the chains of a refusal name, in dnf's terms.
+func ends(err error) []string {
+	var out []string
+	u, _ := errors.AsType[*Unsolvable](err)
+	for _, p := range u.Problems {
+		for r := range p.reasons() {
+			for _, id := range slices.Concat(r.Packages, r.Alike, []rpm.ID{r.Other}) {
+				out = append(out, p.solver.pool.NEVRA(id))
+			}
+			if r.Dep != 0 {
+				out = append(out, p.solver.pool.DepString(r.Dep))
+			}
+		}
+	}
+	return out
 }
