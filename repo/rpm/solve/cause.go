@@ -22,7 +22,7 @@ func (p *Problem) Requirement() string {
 
 func (p *Problem) cause() *Reason {
 	var end *Reason
-	for r := range p.reasons() {
+	for r := range p.Chain() {
 		if r.unmet() {
 			return r
 		}
@@ -37,7 +37,7 @@ func (r *Reason) unmet() bool { return r.Dep != 0 && (r.Kind == Missing || r.Kin
 
 // isAbout reports whether a package of one of some names is part of the chain.
 func (p *Problem) isAbout(names map[rpm.Str]bool) bool {
-	for r := range p.reasons() {
+	for r := range p.Chain() {
 		ids := slices.Concat(r.Packages, r.Alike, r.Offered, []rpm.ID{r.Other})
 		if slices.ContainsFunc(ids, func(id rpm.ID) bool { return id != 0 && names[p.solver.info[id].name] }) {
 			return true
@@ -46,8 +46,8 @@ func (p *Problem) isAbout(names map[rpm.Str]bool) bool {
 	return false
 }
 
-// reasons walks the chain, a reason before what it is because of.
-func (p *Problem) reasons() iter.Seq[*Reason] {
+// Chain walks the reasons, each before what it is because of.
+func (p *Problem) Chain() iter.Seq[*Reason] {
 	return func(yield func(*Reason) bool) { walk(p.Reasons, yield) }
 }
 

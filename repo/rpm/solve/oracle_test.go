@@ -380,7 +380,7 @@ func ends(err error) []string {
 	var out []string
 	u, _ := errors.AsType[*Unsolvable](err)
 	for _, p := range u.Problems {
-		for r := range p.reasons() {
+		for r := range p.Chain() {
 			for _, id := range slices.Concat(r.Packages, r.Alike, []rpm.ID{r.Other}) {
 				out = append(out, p.solver.pool.NEVRA(id))
 			}

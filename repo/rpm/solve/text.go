@@ -2,6 +2,7 @@ package solve
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"pgbundle/repo/rpm"
@@ -14,30 +15,84 @@ const (
 	maxNested = 12 // levels
 )
 
-// String writes the chain of a problem, one reason a line, indented below what
-// it explains.
+// String writes a problem as lines: the chain of its reasons, each indented below
+// what it explains. A chain that has steps between a request and the cause is
+// led by the cause.
 func (p *Problem) String() string {
 	var b strings.Builder
-	p.write(&b, p.Reasons, 0)
+	cause := p.cause()
+	if p.depth(p.Reasons, cause) < 2 {
+		p.write(&b, p.Reasons, nil, 0, 0)
+	} else {
+		p.writeLine(&b, cause, 0)
+		p.writeHints(&b, cause, 0)
+		p.write(&b, p.Reasons, cause, 0, 1)
+	}
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-func (p *Problem) write(b *strings.Builder, reasons []*Reason, depth int) {
+// depth is how far below some reasons one of them is, -1 when it is not there.
+func (p *Problem) depth(reasons []*Reason, of *Reason) int {
+	for _, r := range reasons {
+		if r == of {
+			return 0
+		}
+		if d := p.depth(r.Because, of); d >= 0 {
+			return d + 1
+		}
+	}
+	return -1
+}
+
+// write writes reasons and what they are because of, further in by some steps;
+// the hints of a reason that leads were given.
+func (p *Problem) write(b *strings.Builder, reasons []*Reason, lead *Reason, depth, in int) {
 	if depth >= maxNested {
 		return
 	}
-	indent := strings.Repeat("  ", depth)
+	reasons = p.withoutSymbols(reasons)
 	for i, r := range reasons {
 		if depth > 0 && i == maxSame {
-			fmt.Fprintf(b, "%sand %d more\n", indent, len(reasons)-i)
+			fmt.Fprintf(b, "%sand %d more\n", indent(depth+in), len(reasons)-i)
 			return
 		}
-		fmt.Fprintf(b, "%s%s%s\n", indent, p.line(r), alike(len(r.Alike)))
-		for _, hint := range r.Hints {
-			fmt.Fprintf(b, "%s  (%s)\n", indent, hint)
+		p.writeLine(b, r, depth+in)
+		if r != lead {
+			p.writeHints(b, r, depth+in)
 		}
-		p.write(b, r.Because, depth+1)
+		p.write(b, r.Because, lead, depth+1, in)
 	}
+}
+
+func (p *Problem) writeLine(b *strings.Builder, r *Reason, depth int) {
+	fmt.Fprintf(b, "%s%s%s\n", indent(depth), p.line(r), alike(len(r.Alike)))
+}
+
+func (p *Problem) writeHints(b *strings.Builder, r *Reason, depth int) {
+	for _, hint := range r.Hints {
+		fmt.Fprintf(b, "%s  (%s)\n", indent(depth), hint)
+	}
+}
+
+func indent(depth int) string { return strings.Repeat("  ", depth) }
+
+// withoutSymbols leaves out that symbols of a library are missing where the whole
+// library is, for the same packages.
+func (p *Problem) withoutSymbols(reasons []*Reason) []*Reason {
+	gone := map[string]*Reason{} // by library
+	for _, r := range reasons {
+		if r.Kind == Missing {
+			gone[p.solver.pool.DepString(r.Dep)] = r
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(reasons), func(r *Reason) bool {
+		if r.Kind != Missing {
+			return false
+		}
+		library, symbols, ok := cutSymbols(p.solver.pool.DepString(r.Dep))
+		whole := gone[library]
+		return ok && symbols != "" && whole != nil && slices.Equal(whole.Packages, r.Packages)
+	})
 }
 
 // line writes one reason.
@@ -72,13 +127,13 @@ func (p *Problem) line(r *Reason) string {
 	case SameName:
 		return fmt.Sprintf("cannot install both %s and %s", who, s.pool.NEVRA(r.Other))
 	case Filtered:
-		return fmt.Sprintf("%s %s filtered out by %s filtering", who, verb("is", "are"), s.filterOf(r.Packages[0]))
+		return fmt.Sprintf("%s %s filtered out: %s", who, verb("is", "are"), s.filterText(r))
 	case BadArch:
-		return fmt.Sprintf("%s %s not run on this architecture", who, verb("does", "do"))
+		return fmt.Sprintf("%s %s not run on %s", who, verb("does", "do"), s.pool.Arch())
 	case InferiorArch:
-		return fmt.Sprintf("%s %s not for the best architecture", who, verb("is", "are"))
+		return fmt.Sprintf("%s %s only taken along with the same version for %s", who, verb("is", "are"), s.pool.Arch())
 	case PinnedAway:
-		return fmt.Sprintf("%s %s ruled out by a pin", who, verb("is", "are"))
+		return fmt.Sprintf("%s %s ruled out by the pin %s", who, verb("is", "are"), r.By)
 	}
 	return s.richLine(r, who, verb)
 }
@@ -106,15 +161,24 @@ func (s *Solver) means(r *Reason) string {
 	return ", met by " + s.list(r.Offered)
 }
 
-// filterOf gives dnf's word for the filter that hides a package.
-func (s *Solver) filterOf(id rpm.ID) string {
-	switch s.pool.Package(id).HiddenWhy {
-	case rpm.Modular:
-		return "modular"
+// filterText says what hides the packages of a reason.
+func (s *Solver) filterText(r *Reason) string {
+	switch repo := s.repoOf(r.Packages[0]); r.Filter {
+	case rpm.Excluded:
+		return fmt.Sprintf("excludepkgs=%s of repository %s names %s", r.By, repo, them(r.Packages))
 	case rpm.NotIncluded:
-		return "include"
+		return fmt.Sprintf("includepkgs=%s of repository %s does not name %s", r.By, repo, them(r.Packages))
+	case rpm.Shadowed:
+		return fmt.Sprintf("the module stream %s, which is enabled, has packages of that name", r.By)
 	}
-	return "exclude"
+	return fmt.Sprintf("the module stream %s is not enabled", r.By)
+}
+
+func them(ids []rpm.ID) string {
+	if len(ids) == 1 {
+		return "it"
+	}
+	return "them"
 }
 
 // alike counts the builds that fail in the same way.
