@@ -83,6 +83,7 @@ type Reason struct {
 	Offered  []rpm.ID
 	Filter   rpm.Why // of all Packages, which are of one repository then
 	By       string  // the patterns, the module stream NAME:STREAM, or the pin
+	InPart   bool    // something has the name of Dep, in another version or without these symbols
 	Hints    []string
 	Because  []*Reason
 }
@@ -290,7 +291,9 @@ func (e *explainer) describeImpossible(id rpm.ID) []*Reason {
 		case complex && e.canNotHold(normalise(e.pool, d, cnf), never):
 			out = append(out, &Reason{Kind: Incompatible, Packages: who, Dep: d, Hints: e.missingParts(d)})
 		case !complex && len(e.pool.Providers(d)) == 0:
-			out = append(out, &Reason{Kind: Missing, Packages: who, Dep: d, Hints: e.nearCapability(d)})
+			r := &Reason{Kind: Missing, Packages: who, Dep: d}
+			r.Hints, r.InPart = e.nearCapability(d)
+			out = append(out, r)
 		}
 	}
 	for _, d := range pkg.Conflicts {

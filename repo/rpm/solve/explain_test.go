@@ -13,9 +13,10 @@ import (
 
 var update = flag.Bool("update", false, "write the golden texts anew")
 
-// TestTexts pins how a refusal reads, one golden file for all.
+// TestTexts pins how a refusal reads, of every kind, one golden file for all.
 func TestTexts(t *testing.T) {
 	var b strings.Builder
+	seen := map[Kind]bool{}
 	for _, test := range []struct{ name, packages, request, pins string }{
 		{"a word that is near", "haproxy\n hazelcast", "hapoxy", ""},
 		{"nothing near", "haproxy", "postgresql", ""},
@@ -64,7 +65,18 @@ func TestTexts(t *testing.T) {
 			t.Errorf("%s: %v, %s", test.name, err, outcome(s, r, nil))
 			continue
 		}
+		u, _ := errors.AsType[*Unsolvable](err)
+		for _, p := range u.Problems {
+			for reason := range p.Chain() {
+				seen[reason.Kind] = true
+			}
+		}
 		b.WriteString("# " + test.name + ": install " + test.request + "\n" + err.Error() + "\n\n")
+	}
+	for k := NoMatch; k <= RichConflict; k++ {
+		if !seen[k] {
+			t.Errorf("no text is about %s", k)
+		}
 	}
 	golden := filepath.Join("testdata", "texts.txt")
 	if *update {

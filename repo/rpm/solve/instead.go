@@ -10,24 +10,25 @@ import (
 
 // nearCapability says what there is instead of a capability that nothing
 // provides: other versions of it, a package for another machine, a library
-// without the version of the symbols, another version of the library.
-func (s *Solver) nearCapability(d rpm.Dep) []string {
+// without the version of the symbols, another version of the library. It reports
+// whether the first or the third is so: the capability is there in part.
+func (s *Solver) nearCapability(d rpm.Dep) (hints []string, inPart bool) {
 	name := s.pool.String(s.nameOf(d))
 	if r, ok := s.pool.RelOf(d); ok && !r.Op.IsRich() {
 		if ids := s.pool.Providers(r.Name); len(ids) > 0 {
-			return []string{s.otherVersions(ids, rpm.Str(r.Name))}
+			return []string{s.otherVersions(ids, rpm.Str(r.Name))}, true
 		}
 	}
 	library, symbols, found := cutSymbols(name)
 	if !found || strings.HasPrefix(name, "/") {
-		return s.otherMachines(name)
+		return s.otherMachines(name), false
 	}
 	if str := s.pool.Lookup(library); symbols != "" && str != 0 {
 		if ids := s.pool.Providers(rpm.Dep(str)); len(ids) > 0 {
-			return []string{s.otherSymbols(ids, library, symbols)}
+			return []string{s.otherSymbols(ids, library, symbols)}, true
 		}
 	}
-	return s.otherLibraries(library)
+	return s.otherLibraries(library), false
 }
 
 // otherMachines names the packages of a capability's name that are for another

@@ -28,6 +28,7 @@ type reasonData struct {
 	Filter     string       `json:"filter,omitempty"`
 	By         string       `json:"by,omitempty"`
 	Repository string       `json:"repository,omitempty"` // of packages that are filtered out
+	InPart     bool         `json:"in_part,omitempty"`
 	Hints      []string     `json:"hints,omitempty"`
 	Because    []reasonData `json:"because,omitempty"`
 }
@@ -47,7 +48,7 @@ func (p *Problem) data(reasons []*Reason) []reasonData {
 	var out []reasonData
 	for _, r := range reasons {
 		d := reasonData{
-			Kind: r.Kind.String(), Text: p.line(r), Request: r.Request, By: r.By, Filter: r.Filter.String(), Hints: r.Hints,
+			Kind: r.Kind.String(), Text: p.line(r), Request: r.Request, By: r.By, Filter: r.Filter.String(), InPart: r.InPart, Hints: r.Hints,
 			Packages: p.nevras(r.Packages), Alike: p.nevras(r.Alike), Offered: p.nevras(r.Offered), Because: p.data(r.Because),
 		}
 		if r.Dep != 0 {

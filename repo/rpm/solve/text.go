@@ -17,18 +17,16 @@ const (
 
 // String writes a problem as lines: the chain of its reasons, each indented below
 // what it explains. A chain that has steps between a request and the cause is
-// led by the cause.
+// led by the cause. A hint is given once.
 func (p *Problem) String() string {
-	var b strings.Builder
-	cause := p.cause()
-	if p.depth(p.Reasons, cause) < 2 {
-		p.write(&b, p.Reasons, nil, 0, 0)
-	} else {
-		p.writeLine(&b, cause, 0)
-		p.writeHints(&b, cause, 0)
-		p.write(&b, p.Reasons, cause, 0, 1)
+	w := chainWriter{p: p, told: map[string]bool{}}
+	if cause := p.cause(); p.depth(p.Reasons, cause) > 1 {
+		w.line(p.line(cause)+alike(len(cause.Alike)), 0)
+		w.hints(cause.Hints, 1)
+		w.in = 1
 	}
-	return strings.TrimSuffix(b.String(), "\n")
+	w.reasons(p.Reasons, 0)
+	return strings.TrimSuffix(w.text.String(), "\n")
 }
 
 // depth is how far below some reasons one of them is, -1 when it is not there.
@@ -44,37 +42,57 @@ func (p *Problem) depth(reasons []*Reason, of *Reason) int {
 	return -1
 }
 
-// write writes reasons and what they are because of, further in by some steps;
-// the hints of a reason that leads were given.
-func (p *Problem) write(b *strings.Builder, reasons []*Reason, lead *Reason, depth, in int) {
+// chainWriter writes a chain, all of it further in by some steps.
+type chainWriter struct {
+	p    *Problem
+	text strings.Builder
+	in   int
+	told map[string]bool // hints
+}
+
+// reasons writes reasons and what they are because of. What the same packages
+// lack besides is told in few words.
+func (w *chainWriter) reasons(list []*Reason, depth int) {
 	if depth >= maxNested {
 		return
 	}
-	reasons = p.withoutSymbols(reasons)
-	for i, r := range reasons {
+	list = w.p.withoutSymbols(list)
+	for i, r := range list {
 		if depth > 0 && i == maxSame {
-			fmt.Fprintf(b, "%sand %d more\n", indent(depth+in), len(reasons)-i)
+			w.line(fmt.Sprintf("and %d more", len(list)-i), depth)
+			for _, r := range list[i:] {
+				w.hints(r.Hints, depth+1)
+			}
 			return
 		}
-		p.writeLine(b, r, depth+in)
-		if r != lead {
-			p.writeHints(b, r, depth+in)
+		if i > 0 && r.lacksLike(list[i-1]) {
+			w.line("nor "+w.p.solver.pool.DepString(r.Dep), depth)
+		} else {
+			w.line(w.p.line(r)+alike(len(r.Alike)), depth)
 		}
-		p.write(b, r.Because, lead, depth+1, in)
+		w.hints(r.Hints, depth+1)
+		w.reasons(r.Because, depth+1)
 	}
 }
 
-func (p *Problem) writeLine(b *strings.Builder, r *Reason, depth int) {
-	fmt.Fprintf(b, "%s%s%s\n", indent(depth), p.line(r), alike(len(r.Alike)))
+func (w *chainWriter) line(text string, depth int) {
+	fmt.Fprintf(&w.text, "%s%s\n", strings.Repeat("  ", w.in+depth), text)
 }
 
-func (p *Problem) writeHints(b *strings.Builder, r *Reason, depth int) {
-	for _, hint := range r.Hints {
-		fmt.Fprintf(b, "%s  (%s)\n", indent(depth), hint)
+func (w *chainWriter) hints(list []string, depth int) {
+	for _, hint := range list {
+		if !w.told[hint] {
+			w.told[hint] = true
+			w.line("("+hint+")", depth)
+		}
 	}
 }
 
-func indent(depth int) string { return strings.Repeat("  ", depth) }
+// lacksLike reports whether a reason is that the packages of another one lack
+// something else.
+func (r *Reason) lacksLike(o *Reason) bool {
+	return r.Kind == Missing && o.Kind == Missing && slices.Equal(r.Packages, o.Packages) && slices.Equal(r.Alike, o.Alike)
+}
 
 // withoutSymbols leaves out that symbols of a library are missing where the whole
 // library is, for the same packages.
