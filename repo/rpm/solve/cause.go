@@ -8,7 +8,8 @@ import (
 )
 
 // Cause is the line of the chain that matters most: the first requirement that
-// nothing meets, else where the chain first ends.
+// nothing meets, else where the chain first ends, and not where it only goes on
+// with what was told before.
 func (p *Problem) Cause() string { return p.line(p.cause()) }
 
 // Requirement is the first requirement of the chain that nothing meets. It is
@@ -26,11 +27,16 @@ func (p *Problem) cause() *Reason {
 		if r.unmet() {
 			return r
 		}
-		if end == nil && len(r.Because) == 0 {
+		if len(r.Because) == 0 && (end == nil || !end.isEnd() && r.isEnd()) {
 			end = r
 		}
 	}
 	return end
+}
+
+// isEnd reports whether a reason needs none of its own.
+func (r *Reason) isEnd() bool {
+	return r.Kind != Requested && r.Kind != BestRequested && r.Kind != Unmet
 }
 
 func (r *Reason) unmet() bool { return r.Dep != 0 && (r.Kind == Missing || r.Kind == Incompatible) }

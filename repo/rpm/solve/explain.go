@@ -66,8 +66,9 @@ const (
 // String gives the word for a kind in JSON.
 func (k Kind) String() string {
 	return [...]string{
-		"no-match", "all-filtered", "pin-no-match", "requested", "best-requested", "missing", "unmet", "conflict", "obsoletion",
-		"same-name", "filtered", "bad-arch", "inferior-arch", "pinned-away", "incompatible", "rich-conflict",
+		NoMatch: "no-match", AllFiltered: "all-filtered", PinNoMatch: "pin-no-match", Requested: "requested", BestRequested: "best-requested",
+		Missing: "missing", Unmet: "unmet", Conflict: "conflict", Obsoletion: "obsoletion", SameName: "same-name", Filtered: "filtered",
+		BadArch: "bad-arch", InferiorArch: "inferior-arch", PinnedAway: "pinned-away", Incompatible: "incompatible", RichConflict: "rich-conflict",
 	}[k]
 }
 

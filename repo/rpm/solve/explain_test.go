@@ -74,8 +74,8 @@ func TestTexts(t *testing.T) {
 		b.WriteString("# " + test.name + ": install " + test.request + "\n" + err.Error() + "\n\n")
 	}
 	for k := NoMatch; k <= RichConflict; k++ {
-		if !seen[k] {
-			t.Errorf("no text is about %s", k)
+		if !seen[k] || k.String() == "" {
+			t.Errorf("no text is about kind %d, %q", k, k)
 		}
 	}
 	golden := filepath.Join("testdata", "texts.txt")
