@@ -21,7 +21,7 @@ func TestProperties(t *testing.T) {
 	for seed := range uint64(400) {
 		r := rand.New(rand.NewPCG(11, seed))
 		shape := randomShape(r)
-		packages := randomPackages(r, shape)
+		packages := withTwins(r, randomPackages(r, shape))
 		packages = packages[:min(len(packages), 10)]
 		pool := smallPool(t, packages)
 		s := NewSolver(pool)
@@ -44,6 +44,21 @@ func TestProperties(t *testing.T) {
 	if solved < 300 || refused < 300 {
 		t.Errorf("%d solved, %d refused: the repositories tell nothing", solved, refused)
 	}
+}
+
+// withTwins gives some packages for i686 a build of the same version for x86_64
+// beside them: chance alone rarely does.
+func withTwins(r *rand.Rand, packages []small) []small {
+	var out []small
+	for _, p := range packages {
+		out = append(out, p)
+		twin := small{name: p.name, evr: p.evr, arch: "x86_64", deps: map[string][]string{"requires": p.deps["requires"]}}
+		same := func(q small) bool { return q.name == p.name && q.evr == p.evr && q.arch == "x86_64" }
+		if p.arch == "i686" && r.IntN(2) == 0 && !slices.ContainsFunc(packages, same) {
+			out = append(out, twin)
+		}
+	}
+	return out
 }
 
 // checkJob solves a job and holds the answer to what it promises. It returns
@@ -127,13 +142,32 @@ func explained(t *testing.T, s *Solver, job Job, err error) error {
 	return nil
 }
 
-// stepped says what is wrong with the architectures of an answer: builds of a name
-// for two of them are of one version, unless a request means the lesser one.
+// stepped says what is wrong with the architectures of an answer: what is for a
+// lesser one than its name has, and has no build of its version for the better one
+// beside it, is asked for itself, or nothing in the answer requires the better.
 func stepped(s *Solver, g *goal, packages []rpm.ID) error {
+	required := map[rpm.ID]bool{}
 	for _, p := range packages {
-		for _, q := range packages {
-			if s.info[p].name == s.info[q].name && s.info[p].evr != s.info[q].evr && !g.asks(p) && !g.asks(q) {
-				return fmt.Errorf("%s beside %s", s.pool.NEVRA(p), s.pool.NEVRA(q))
+		for _, d := range s.pool.Package(p).Requires {
+			providers := s.pool.Providers(d)
+			if isComplex(s.pool, d) || slices.Contains(providers, p) {
+				continue
+			}
+			for _, q := range providers {
+				required[q] = true
+			}
+		}
+	}
+	for _, p := range packages {
+		me := &s.info[p]
+		for _, q := range s.pool.ByName(me.name) {
+			in := &s.info[q]
+			lesser := me.score > 1 && in.installable && in.score > 1 && in.class() < me.class()
+			beside := slices.ContainsFunc(packages, func(t rpm.ID) bool {
+				return s.info[t].name == me.name && s.info[t].evr == me.evr && s.info[t].class() == in.class()
+			})
+			if lesser && required[q] && !beside && !slices.ContainsFunc(s.pool.ByName(me.name), g.asks) {
+				return fmt.Errorf("%s without %s", s.pool.NEVRA(p), s.pool.NEVRA(q))
 			}
 		}
 	}
