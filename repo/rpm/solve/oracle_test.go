@@ -364,6 +364,28 @@ func TestOracleReasons(t *testing.T) {
 	t.Logf("%d names, %d of them refused by dnf; %d where no cause agrees, %d where one lacks", len(goals), refused, other, fewer)
 }
 
+// TestOracleHidden asks for the names whose every build is in a module stream that
+// is not enabled: dnf says so, and here each build's stream is named.
+func TestOracleHidden(t *testing.T) {
+	s := el9Solver(t)
+	seen := names(s)
+	var goals []oracleGoal
+	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
+		if name := s.pool.String(s.info[id].name); s.pool.Package(id).Hidden && !slices.Contains(seen, name) {
+			seen = append(seen, name)
+			goals = append(goals, oracleGoal{[]string{name}, false, true})
+		}
+	}
+	for i, a := range askOracle(t, el9Sources(t), goals) {
+		_, err := s.Solve(t.Context(), Job{Requests: goals[i].Requests, Best: true})
+		if !strings.Contains(a.Error, "filtered out by modular filtering") || !errors.Is(err, manifest.ErrUnsolvable) ||
+			!strings.Contains(err.Error(), "filtered out: the module stream ") {
+			t.Errorf("%v: dnf says %q, here:\n%v", goals[i].Requests, a.Error, err)
+		}
+	}
+	t.Logf("%d names", len(goals))
+}
+
 // unversioned cuts the versions off capabilities.
 func unversioned(list []string) []string {
 	out := slices.Clone(list)
