@@ -18,14 +18,14 @@ type PassedOver struct {
 	Requirement string   `json:"requirement,omitempty"` // that nothing meets; packages may exclude each other instead
 	Why         []string `json:"why"`                   // the chain, a line each
 
-	taken rpm.ID
-	older string // name and version of what is taken
-	cause string
+	taken   rpm.ID
+	older   string // name and version of what is taken
+	problem *solve.Problem
 }
 
 // String says in a line which build is taken, which is not, and why.
 func (p *PassedOver) String() string {
-	return fmt.Sprintf("package %s is taken; passed over is %s: %s", p.older, p.NEVRA, p.cause)
+	return fmt.Sprintf("package %s is taken; passed over is %s: %s", p.older, p.NEVRA, p.problem.Cause())
 }
 
 // StrictError says that a strict spec takes no older build than the newest.
@@ -49,7 +49,7 @@ func (e *StrictError) Unwrap() error { return manifest.ErrUnsolvable }
 func (r *RPMs) newest(ctx context.Context, job solve.Job) (*solve.Result, []*PassedOver, error) {
 	res, err := r.solveNewest(ctx, job)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, r.ways.addTo(r.pool, err)
 	}
 	list, err := r.passedOver(ctx, job, res)
 	if err == nil && len(r.pool.NeedFiles()) > 0 { // a newer build asked for a path that only the file lists have
@@ -90,10 +90,11 @@ func (r *RPMs) passedOver(ctx context.Context, job solve.Job, res *solve.Result)
 		if p.Problem == nil {
 			continue
 		}
+		r.ways.add(r.pool, p.Problem)
 		taken := r.pool.Package(p.Taken)
 		list = append(list, &PassedOver{
 			NEVRA: r.pool.NEVRA(p.Newer), Requirement: p.Problem.Requirement(), Why: strings.Split(p.Problem.String(), "\n"),
-			taken: p.Taken, older: r.pool.String(taken.Name) + ": " + r.pool.String(taken.EVR), cause: p.Problem.Cause(),
+			taken: p.Taken, older: r.pool.String(taken.Name) + ": " + r.pool.String(taken.EVR), problem: p.Problem,
 		})
 	}
 	return list, nil

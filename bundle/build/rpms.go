@@ -28,6 +28,7 @@ type RPMs struct {
 	clock   *newest
 	pins    []string // NAME=EVR
 	strict  bool     // take no older build where the newest cannot be met
+	ways    remedies
 }
 
 // OpenRPMs loads the repositories of the options for the target: repomd.xml,
@@ -58,6 +59,7 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 		r.sources[l.ID] = sources[i]
 	}
 	r.pins, r.strict = o.Spec.Pins, o.Spec.Strict
+	r.ways = remedies{o.Spec.MachineTarget(), o.Sources.Repos}
 	return r, nil
 }
 
@@ -160,7 +162,7 @@ func (r *RPMs) Each(ctx context.Context, names []string, weak bool, jobs int, us
 	return inOrder(ctx, jobs, names, func(name string) ([]string, error) {
 		res, err := r.solver.Solve(ctx, solve.Job{Requests: []string{name}, Weak: weak, Best: true, Pins: r.pins})
 		if err != nil {
-			return nil, err
+			return nil, r.ways.addTo(r.pool, err)
 		}
 		nevras := make([]string, len(res.Packages))
 		for i, id := range res.Packages {

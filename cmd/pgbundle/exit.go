@@ -87,7 +87,7 @@ func report(w io.Writer, err error, format string) {
 	if format == "json" {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
-		_ = e.Encode(errorLine{"error", strings.TrimRight(err.Error(), "\n"), exitStatus(err), hint, try}) // stderr: nobody is left to tell
+		_ = e.Encode(errorLine{"error", strings.TrimRight(err.Error(), "\n"), exitStatus(err), hint, try, problemsOf(err)}) // stderr: nobody is left to tell
 		return
 	}
 	for i, line := range strings.Split(strings.TrimRight(err.Error(), "\n"), "\n") {
@@ -112,6 +112,17 @@ type errorLine struct {
 	Status int    `json:"status"` // of the process
 	Hint   string `json:"hint,omitempty"`
 	Try    string `json:"try,omitempty"`
+
+	Problems []any `json:"problems,omitempty"` // why packages cannot be resolved: docs/formats.md
+}
+
+// problemsOf are the problems of a refusal, as data.
+func problemsOf(err error) []any {
+	var list []any
+	for _, p := range build.Problems(err) {
+		list = append(list, p)
+	}
+	return list
 }
 
 // logFormat finds the value of --log-format on a command line, which may be

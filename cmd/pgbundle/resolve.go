@@ -49,7 +49,7 @@ func resolveRPMCommand(h host) *cli.Command {
 stdin, one a line. Prints one NEVRA a line. A newest build that cannot be met is
 passed over for the newest that can, and stderr says so. With --each, which passes
 none over, a NAME without a solution is a line with its error, and the exit status
-is 0.
+is 0. With --json a refusal is its problems, as data.
 
 Examples:
    pgbundle resolve rpm --repo baseos=/srv/baseos --repo appstream=/srv/appstream haproxy
@@ -99,7 +99,7 @@ func runResolveRPM(c *cli.Context, h host) error {
 	}
 	resolved, err := closure.Solve(c.Context, names, c.Bool("weak"))
 	if err != nil {
-		return withStrictHint(err, "--releasever")
+		return refuseRPM(c, h, withStrictHint(err, "--releasever"))
 	}
 	for _, a := range resolved {
 		if a.PassedOver != nil {
@@ -109,19 +109,31 @@ func runResolveRPM(c *cli.Context, h host) error {
 	return writeResolved(h.stdout, c, resolved, func(a build.Resolved) string { return a.NEVRA })
 }
 
+// refuseRPM puts the problems of a refusal on stdout when JSON is asked for, and
+// returns the error.
+func refuseRPM(c *cli.Context, h host, err error) error {
+	if problems := problemsOf(err); c.Bool("json") && len(problems) > 0 {
+		if err := writeJSON(h.stdout, map[string]any{"problems": problems}); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
 // eachWriter writes one object for each name, in the order of the names.
 func eachWriter(w io.Writer) func(name string, packages []string, err error) error {
 	type line struct {
 		Name     string   `json:"name"`
 		Packages []string `json:"packages,omitempty"`
 		Error    string   `json:"error,omitempty"`
+		Problems []any    `json:"problems,omitempty"`
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	return func(name string, packages []string, err error) error {
 		l := line{Name: name, Packages: packages}
 		if err != nil {
-			l.Error = err.Error()
+			l.Error, l.Problems = err.Error(), problemsOf(err)
 		}
 		return e.Encode(l)
 	}

@@ -18,6 +18,7 @@ func Arches() []string { return []string{"aarch64", "i686", "ppc64le", "s390x", 
 // setArch fills the table of scores: 1 for noarch, 0x10001 for the machine's
 // own, 0x10000 more for each step down.
 func (p *Pool) setArch(arch string) {
+	p.arch = arch
 	classes, ok := archClasses[arch]
 	if !ok {
 		classes = arch
@@ -27,6 +28,9 @@ func (p *Pool) setArch(arch string) {
 		p.archScore[p.InternString(a)] = (i+1)<<16 | 1
 	}
 }
+
+// Arch returns the machine that the pool was prepared for.
+func (p *Pool) Arch() string { return p.arch }
 
 // ArchScore ranks an architecture on the machine of Prepare: 0 does not run
 // there (src among them), 1 is noarch, above that lower is better.

@@ -146,15 +146,15 @@ func TestFilter(t *testing.T) {
 		want             string
 	}{
 		{nil, nil, ""},
-		{nil, []string{"a"}, "a-1-1.x86_64 excluded, a-1-1.i686 excluded"},
-		{nil, []string{"a.i686"}, "a-1-1.i686 excluded"},
-		{nil, []string{"*.i686", "zzz"}, "a-1-1.i686 excluded"},
-		{nil, []string{"b-0:2*"}, "b-2-1.noarch excluded"},
-		{nil, []string{"c-3-1.noarch"}, "c-5:3-1.noarch excluded"},
-		{nil, []string{"c-5:3-1"}, "c-5:3-1.noarch excluded"},
+		{nil, []string{"a"}, "a-1-1.x86_64 excluded by a, a-1-1.i686 excluded by a"},
+		{nil, []string{"a.i686"}, "a-1-1.i686 excluded by a.i686"},
+		{nil, []string{"zzz", "*.i686"}, "a-1-1.i686 excluded by *.i686"},
+		{nil, []string{"b-0:2*"}, "b-2-1.noarch excluded by b-0:2*"},
+		{nil, []string{"c-3-1.noarch"}, "c-5:3-1.noarch excluded by c-3-1.noarch"},
+		{nil, []string{"c-5:3-1"}, "c-5:3-1.noarch excluded by c-5:3-1"},
 		{nil, []string{"[!abc]"}, ""},
-		{[]string{"a", "b"}, nil, "c-5:3-1.noarch not included"},
-		{[]string{"a"}, []string{"a.i686"}, "a-1-1.i686 excluded, b-2-1.noarch not included, c-5:3-1.noarch not included"},
+		{[]string{"a", "b"}, nil, "c-5:3-1.noarch not included by a,b"},
+		{[]string{"a"}, []string{"a.i686"}, "a-1-1.i686 excluded by a.i686, b-2-1.noarch not included by a, c-5:3-1.noarch not included by a"},
 	} {
 		p := newTestPool(t)
 		p.pkg("a-1-1.x86_64")
@@ -165,7 +165,7 @@ func TestFilter(t *testing.T) {
 		var got []string
 		for id := System + 1; int(id) < p.Len(); id++ {
 			if pkg := p.Package(id); pkg.Hidden {
-				got = append(got, p.NEVRA(id)+" "+pkg.HiddenWhy.String())
+				got = append(got, p.NEVRA(id)+" "+pkg.HiddenWhy.String()+" by "+p.String(pkg.HiddenBy))
 			}
 		}
 		if got := strings.Join(got, ", "); got != c.want {

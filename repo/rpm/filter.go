@@ -1,5 +1,7 @@
 package rpm
 
+import "strings"
+
 // Filter hides packages of a repository as dnf's includepkgs and excludepkgs
 // do: with include patterns all that match none of them, then all that match an
 // exclude pattern. A pattern is a glob over name, name.arch or any longer part of
@@ -8,16 +10,17 @@ func (p *Pool) Filter(repo RepoID, include, exclude []string) {
 	if len(include) == 0 && len(exclude) == 0 {
 		return
 	}
+	included := p.InternString(strings.Join(include, ","))
 	p.each(func(id ID, pkg *Package) {
 		if pkg.Repo != repo || id == System {
 			return
 		}
 		forms := p.forms(pkg)
-		if len(include) > 0 && !matchesAny(include, forms) {
-			p.Hide(id, NotIncluded)
+		if len(include) > 0 && firstMatch(include, forms) == "" {
+			p.Hide(id, NotIncluded, included)
 		}
-		if matchesAny(exclude, forms) {
-			p.Hide(id, Excluded)
+		if pattern := firstMatch(exclude, forms); pattern != "" {
+			p.Hide(id, Excluded, p.InternString(pattern))
 		}
 	})
 }
@@ -42,13 +45,14 @@ func (p *Pool) forms(pkg *Package) []string {
 	return forms
 }
 
-func matchesAny(patterns, forms []string) bool {
+// firstMatch returns the first pattern that matches a form, "" when none does.
+func firstMatch(patterns, forms []string) string {
 	for _, pattern := range patterns {
 		for _, form := range forms {
 			if Match(pattern, form) {
-				return true
+				return pattern
 			}
 		}
 	}
-	return false
+	return ""
 }

@@ -41,7 +41,8 @@ const (
 	Visible     Why = iota
 	Excluded        // an excludepkgs pattern matches
 	NotIncluded     // no includepkgs pattern matches
-	Modular         // an artifact of a module stream that is not active, or shadowed by one that is
+	Modular         // an artifact of a module stream that is not active
+	Shadowed        // a module stream that is active has packages of its name
 )
 
 // String gives dnf's words for the filter.
@@ -53,6 +54,8 @@ func (w Why) String() string {
 		return "not included"
 	case Modular:
 		return "modular"
+	case Shadowed:
+		return "shadowed"
 	}
 	return ""
 }
@@ -66,6 +69,7 @@ type Package struct {
 	Repo            RepoID
 	Hidden          bool
 	HiddenWhy       Why
+	HiddenBy        Str // the patterns, or the module stream NAME:STREAM
 
 	Provides, Requires, Conflicts, Obsoletes    []Dep
 	Recommends, Suggests, Supplements, Enhances []Dep
@@ -98,6 +102,7 @@ type Pool struct {
 
 	files fileTable
 
+	arch      string // of Prepare
 	archScore map[Str]int
 	index     providerIndex
 }
@@ -165,11 +170,12 @@ func (p *Pool) isSource(arch Str) bool {
 	return a == "src" || a == "nosrc"
 }
 
-// Hide marks a package as not to be chosen. The first reason stays.
-func (p *Pool) Hide(id ID, why Why) {
+// Hide marks a package as not to be chosen, because of a pattern or a module
+// stream. The first reason stays.
+func (p *Pool) Hide(id ID, why Why, by Str) {
 	pkg := p.Package(id)
 	if !pkg.Hidden {
-		pkg.Hidden, pkg.HiddenWhy = true, why
+		pkg.Hidden, pkg.HiddenWhy, pkg.HiddenBy = true, why, by
 	}
 }
 

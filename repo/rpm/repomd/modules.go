@@ -292,29 +292,38 @@ func allows(streams []string, stream string) bool {
 // build names one package exactly.
 type build struct{ name, evr, arch rpm.Str }
 
-// moduleFilter hides packages by the artifacts of module streams.
+// moduleFilter hides packages by the artifacts of module streams. A stream is
+// the text NAME:STREAM.
 type moduleFilter struct {
 	pool     *rpm.Pool
 	active   map[build]bool
-	inactive map[build]bool
-	shadowed map[rpm.Str]bool // names of active artifacts
+	inactive map[build]rpm.Str   // the first stream that has it
+	shadowed map[rpm.Str]rpm.Str // by name of an active artifact: the first stream that has it
 	known    map[rpm.RepoID]bool
 }
 
 func newModuleFilter(pool *rpm.Pool) *moduleFilter {
-	return &moduleFilter{pool, make(map[build]bool), make(map[build]bool), make(map[rpm.Str]bool), nil}
+	return &moduleFilter{pool, make(map[build]bool), make(map[build]rpm.Str), make(map[rpm.Str]rpm.Str), nil}
 }
 
 // add notes the artifacts of a stream; those that no repository has are not
 // interned and do not count.
 func (f *moduleFilter) add(s *Stream, active bool) {
+	stream := f.pool.InternString(s.Name + ":" + s.Stream)
+	first := func(have rpm.Str) rpm.Str {
+		if have != 0 {
+			return have
+		}
+		return stream
+	}
 	for _, artifact := range s.Artifacts {
 		n, ok := rpm.ParseNEVRA(artifact)
 		if !ok {
 			continue
 		}
 		if active && n.Arch != "src" && n.Arch != "nosrc" {
-			f.shadowed[f.pool.Lookup(n.Name)] = true
+			name := f.pool.Lookup(n.Name)
+			f.shadowed[name] = first(f.shadowed[name])
 		}
 		evr := n.Version + "-" + n.Release
 		if n.Epoch != "" && n.Epoch != "0" {
@@ -327,7 +336,7 @@ func (f *moduleFilter) add(s *Stream, active bool) {
 		if active {
 			f.active[b] = true
 		} else {
-			f.inactive[b] = true
+			f.inactive[b] = first(f.inactive[b])
 		}
 	}
 }
@@ -340,24 +349,29 @@ func (f *moduleFilter) apply() {
 			continue
 		}
 		b := build{pkg.Name, pkg.EVR, pkg.Arch}
-		if !f.active[b] && (f.inactive[b] || f.shadows(pkg)) {
-			f.pool.Hide(id, rpm.Modular)
+		if f.active[b] {
+			continue
+		}
+		if stream := f.inactive[b]; stream != 0 {
+			f.pool.Hide(id, rpm.Modular, stream)
+		} else if stream := f.shadows(pkg); stream != 0 {
+			f.pool.Hide(id, rpm.Shadowed, stream)
 		}
 	}
 }
 
-// shadows reports whether an active stream has a package of that name, or one
-// that this package provides.
-func (f *moduleFilter) shadows(pkg *rpm.Package) bool {
+// shadows returns the active stream that has a package of that name, or one that
+// this package provides, 0 when none does.
+func (f *moduleFilter) shadows(pkg *rpm.Package) rpm.Str {
 	if len(f.shadowed) == 0 {
-		return false
+		return 0
 	}
 	for _, d := range pkg.Provides {
 		if r, ok := f.pool.RelOf(d); ok {
 			d = r.Name
 		}
-		if !d.IsRel() && f.shadowed[d.Str()] {
-			return true
+		if !d.IsRel() && f.shadowed[d.Str()] != 0 {
+			return f.shadowed[d.Str()]
 		}
 	}
 	return f.shadowed[pkg.Name]

@@ -72,8 +72,9 @@ data:
   module: db
 `
 
-// modularRepo is a repository with modules; a second one is plain.
-func modularRepo(t *testing.T, modules string, opts ModuleOptions, hotfixes bool) string {
+// modularRepo is a repository with modules; a second one is plain. It returns
+// what is to be had of both, and what hides the rest.
+func modularRepo(t *testing.T, modules string, opts ModuleOptions, hotfixes bool) (visible, hidden string) {
 	t.Helper()
 	pkg := func(nevra, provides string) string {
 		n, _ := rpm.ParseNEVRA(nevra)
@@ -96,18 +97,18 @@ func modularRepo(t *testing.T, modules string, opts ModuleOptions, hotfixes bool
 		{Repo: rpm.Repo{ID: "other", ModuleHotfixes: hotfixes}, Tree: other},
 	}, Options{Modules: opts})
 	if err != nil {
-		return err.Error()
+		return err.Error(), ""
 	}
-	var visible []string
+	var seen, rest []string
 	for id := rpm.System + 1; int(id) < pool.Len(); id++ {
 		pkg := pool.Package(id)
 		if !pkg.Hidden {
-			visible = append(visible, pool.NEVRA(id))
-		} else if pkg.HiddenWhy != rpm.Modular {
-			t.Errorf("%s is hidden because %s", pool.NEVRA(id), pkg.HiddenWhy)
+			seen = append(seen, pool.NEVRA(id))
+		} else {
+			rest = append(rest, fmt.Sprintf("%s %s by %s", pool.NEVRA(id), pkg.HiddenWhy, pool.String(pkg.HiddenBy)))
 		}
 	}
-	return strings.Join(visible, " ")
+	return strings.Join(seen, " "), strings.Join(rest, ", ")
 }
 
 func TestModules(t *testing.T) {
@@ -131,10 +132,24 @@ func TestModules(t *testing.T) {
 		{"no stream", modulesText, ModuleOptions{Enabled: []string{"db"}}, false, `enable module "db": want NAME:STREAM`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if got := modularRepo(t, c.text, c.opts, c.hotfixes); got != c.want {
+			if got, _ := modularRepo(t, c.text, c.opts, c.hotfixes); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})
+	}
+}
+
+// TestModulesHide says which stream hides a package.
+func TestModulesHide(t *testing.T) {
+	for _, c := range []struct{ enabled, want string }{
+		{"", "db-2.0-1.module.x86_64 modular by db:2, lib-3-1.module.x86_64 modular by lib:3, both-1:1-1.module.noarch modular by db:2, " +
+			"db-9-1.x86_64 shadowed by db:1, db-compat-1-1.x86_64 shadowed by db:1"},
+		{"db:2", "db-1.0-1.module.x86_64 modular by db:1, lib-2-1.module.x86_64 modular by lib:2, lib-3-1.module.x86_64 modular by lib:3, " +
+			"db-9-1.x86_64 shadowed by db:2, db-compat-1-1.x86_64 shadowed by db:2"},
+	} {
+		if _, got := modularRepo(t, modulesText, ModuleOptions{Enabled: strings.Fields(c.enabled)}, false); got != c.want {
+			t.Errorf("enabled %q:\ngot  %s\nwant %s", c.enabled, got, c.want)
+		}
 	}
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // Cause is the line of the chain that matters most: the first requirement that
-// nothing meets, else where the chain first ends.
+// nothing meets, else where the chain first ends, and not where it only goes on
+// with what was told before.
 func (p *Problem) Cause() string { return p.line(p.cause()) }
 
 // Requirement is the first requirement of the chain that nothing meets. It is
@@ -22,22 +23,27 @@ func (p *Problem) Requirement() string {
 
 func (p *Problem) cause() *Reason {
 	var end *Reason
-	for r := range p.reasons() {
+	for r := range p.Chain() {
 		if r.unmet() {
 			return r
 		}
-		if end == nil && len(r.Because) == 0 {
+		if len(r.Because) == 0 && (end == nil || !end.isEnd() && r.isEnd()) {
 			end = r
 		}
 	}
 	return end
 }
 
+// isEnd reports whether a reason needs none of its own.
+func (r *Reason) isEnd() bool {
+	return r.Kind != Requested && r.Kind != BestRequested && r.Kind != Unmet
+}
+
 func (r *Reason) unmet() bool { return r.Dep != 0 && (r.Kind == Missing || r.Kind == Incompatible) }
 
 // isAbout reports whether a package of one of some names is part of the chain.
 func (p *Problem) isAbout(names map[rpm.Str]bool) bool {
-	for r := range p.reasons() {
+	for r := range p.Chain() {
 		ids := slices.Concat(r.Packages, r.Alike, r.Offered, []rpm.ID{r.Other})
 		if slices.ContainsFunc(ids, func(id rpm.ID) bool { return id != 0 && names[p.solver.info[id].name] }) {
 			return true
@@ -46,8 +52,8 @@ func (p *Problem) isAbout(names map[rpm.Str]bool) bool {
 	return false
 }
 
-// reasons walks the chain, a reason before what it is because of.
-func (p *Problem) reasons() iter.Seq[*Reason] {
+// Chain walks the reasons, each before what it is because of.
+func (p *Problem) Chain() iter.Seq[*Reason] {
 	return func(yield func(*Reason) bool) { walk(p.Reasons, yield) }
 }
 

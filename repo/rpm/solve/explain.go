@@ -10,7 +10,8 @@ import (
 )
 
 // Unsolvable says that a job has no answer, with every problem that was found:
-// each one stands without the others.
+// each one stands without the others. Callers find it with errors.AsType, and
+// what it is about by the kinds of the reasons of Problem.Chain.
 type Unsolvable struct {
 	Problems []*Problem
 }
@@ -31,7 +32,7 @@ func (u *Unsolvable) Error() string {
 func (u *Unsolvable) Unwrap() error { return manifest.ErrUnsolvable }
 
 // Problem is one reason why there is no answer: requests that cannot be met,
-// alone or together, and what led to that.
+// alone or together, and what led to that. Reasons has one for each request.
 type Problem struct {
 	Requests []string
 	Reasons  []*Reason
@@ -39,7 +40,7 @@ type Problem struct {
 	solver *Solver
 }
 
-// Kind is the sort of a reason.
+// Kind is the sort of a reason: which of its fields say something.
 type Kind uint8
 
 // The sorts of reasons.
@@ -54,13 +55,22 @@ const (
 	Conflict                  // Packages conflict with Dep, which is Other
 	Obsoletion                // Packages obsolete Dep, which is Other
 	SameName                  // Packages and Other cannot both be installed
-	Filtered                  // Packages are filtered out
+	Filtered                  // Packages are filtered out: Filter says how, By by what
 	BadArch                   // Packages do not run on the machine
 	InferiorArch              // Packages are for an inferior architecture
-	PinnedAway                // Packages are ruled out by a pin
+	PinnedAway                // Packages are ruled out by the pin By
 	Incompatible              // Packages need the combination Dep, which is not to be had
 	RichConflict              // Packages conflict with the combination Dep
 )
+
+// String gives the word for a kind in JSON.
+func (k Kind) String() string {
+	return [...]string{
+		NoMatch: "no-match", AllFiltered: "all-filtered", PinNoMatch: "pin-no-match", Requested: "requested", BestRequested: "best-requested",
+		Missing: "missing", Unmet: "unmet", Conflict: "conflict", Obsoletion: "obsoletion", SameName: "same-name", Filtered: "filtered",
+		BadArch: "bad-arch", InferiorArch: "inferior-arch", PinnedAway: "pinned-away", Incompatible: "incompatible", RichConflict: "rich-conflict",
+	}[k]
+}
 
 // Reason is a link of the chain: why Packages, or a request, cannot be had.
 // Because says why each of what Offered names cannot be had either.
@@ -72,6 +82,9 @@ type Reason struct {
 	Dep      rpm.Dep
 	Other    rpm.ID
 	Offered  []rpm.ID
+	Filter   rpm.Why // of all Packages, which are of one repository then
+	By       string  // the patterns, the module stream NAME:STREAM, or the pin
+	InPart   bool    // something has the name of Dep, in another version or without these symbols
 	Hints    []string
 	Because  []*Reason
 }
@@ -228,7 +241,7 @@ func (e *explainer) join(list []*Reason, r *Reason) []*Reason {
 	id := r.Packages[0]
 	for _, have := range list {
 		switch {
-		case have.Kind != r.Kind:
+		case have.Kind != r.Kind || have.Filter != r.Filter || have.By != r.By || r.Filter != rpm.Visible && e.repoOf(have.Packages[0]) != e.repoOf(id):
 		case have.Dep == r.Dep && have.Other == r.Other && slices.Equal(have.Offered, r.Offered):
 			if !slices.Contains(have.Packages, id) {
 				have.Packages = append(have.Packages, id)
@@ -252,7 +265,7 @@ func (e *explainer) describe(id rpm.ID, i int32) []*Reason {
 	case i >= e.archFrom:
 		r.Kind = InferiorArch
 	case i >= e.jobsFrom:
-		r.Kind = PinnedAway
+		r.Kind, r.By = PinnedAway, e.pinOf(e.goal, id)
 	case len(lits) == 1:
 		return e.describeImpossible(id)
 	case len(lits) == 2 && lits[0] < 0 && lits[1] < 0:
@@ -269,7 +282,7 @@ func (e *explainer) describeImpossible(id rpm.ID) []*Reason {
 	who := []rpm.ID{id}
 	switch {
 	case pkg.Hidden:
-		return []*Reason{{Kind: Filtered, Packages: who}}
+		return []*Reason{e.filtered(id)}
 	case !e.info[id].installable:
 		return []*Reason{{Kind: BadArch, Packages: who}}
 	}
@@ -279,7 +292,9 @@ func (e *explainer) describeImpossible(id rpm.ID) []*Reason {
 		case complex && e.canNotHold(normalise(e.pool, d, cnf), never):
 			out = append(out, &Reason{Kind: Incompatible, Packages: who, Dep: d, Hints: e.missingParts(d)})
 		case !complex && len(e.pool.Providers(d)) == 0:
-			out = append(out, &Reason{Kind: Missing, Packages: who, Dep: d, Hints: e.nearCapability(d)})
+			r := &Reason{Kind: Missing, Packages: who, Dep: d}
+			r.Hints, r.InPart = e.nearCapability(d)
+			out = append(out, r)
 		}
 	}
 	for _, d := range pkg.Conflicts {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -309,4 +310,113 @@ func TestOracleForms(t *testing.T) {
 		}
 	}
 	compareWithOracle(t, s, goals, askOracle(t, sources, goals))
+}
+
+// dnfCauses are the forms of libdnf's problem texts that a chain can end with:
+// the cause itself, and not a step on the way to it.
+var dnfCauses = regexp.MustCompile(strings.Join([]string{
+	`nothing provides (.+?) needed by `,
+	`package \S+ conflicts with (.+?) provided by `,
+	`package \S+ obsoletes (.+?) provided by `,
+	`cannot install both (\S+) and `,
+	`package (\S+) is filtered out by `,
+	`package (\S+) does not have a compatible architecture`,
+	`(\S+) has inferior architecture`,
+	`package \S+ requires (\(.+\)), but none of the providers can be installed`,
+}, "|"))
+
+// causes returns what dnf names as the end of its chain: a capability, or a
+// package that may not be taken.
+func (a oracleAnswer) causes() []string {
+	var out []string
+	for part := range strings.SplitSeq(strings.ReplaceAll(a.Error, "; ", " / "), " / ") {
+		if m := dnfCauses.FindStringSubmatch(part); m != nil {
+			out = append(out, strings.Join(m[1:], ""))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// TestOracleReasons holds the chain of every name that dnf refuses to dnf's own
+// problem text. The text here must name a cause that dnf names; and the values
+// behind it, which are not cut, all that dnf names, but for the versions: builds
+// that fail alike are told of once.
+func TestOracleReasons(t *testing.T) {
+	sources := el9Sources(t)
+	s := el9Solver(t)
+	var goals []oracleGoal
+	for _, n := range names(s) {
+		goals = append(goals, oracleGoal{[]string{newest(s, n)}, false, true})
+	}
+	answers := askOracle(t, sources, goals)
+	refused, other, fewer := 0, 0, 0
+	for i, a := range answers {
+		if a.Error == "" {
+			continue
+		}
+		refused++
+		_, err := s.Solve(t.Context(), Job{Requests: goals[i].Requests, Best: true})
+		causes := a.causes()
+		if err == nil || !slices.ContainsFunc(causes, func(c string) bool { return strings.Contains(err.Error(), c) }) {
+			if other++; other <= 20 {
+				t.Errorf("%v: dnf names %q:\n%s\nhere:\n%v", goals[i].Requests, causes, a.Error, err)
+			}
+		} else if left := without(unversioned(causes), unversioned(ends(err))); len(left) > 0 {
+			if fewer++; fewer <= 20 {
+				t.Errorf("%v: the chain lacks %q:\n%s\nhere:\n%v", goals[i].Requests, left, a.Error, err)
+			}
+		}
+	}
+	t.Logf("%d names, %d of them refused by dnf; %d where no cause agrees, %d where one lacks", len(goals), refused, other, fewer)
+}
+
+// TestOracleHidden asks for the names whose every build is in a module stream that
+// is not enabled: dnf says so, and here each build's stream is named.
+func TestOracleHidden(t *testing.T) {
+	s := el9Solver(t)
+	seen := names(s)
+	var goals []oracleGoal
+	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
+		if name := s.pool.String(s.info[id].name); s.pool.Package(id).Hidden && !slices.Contains(seen, name) {
+			seen = append(seen, name)
+			goals = append(goals, oracleGoal{[]string{name}, false, true})
+		}
+	}
+	for i, a := range askOracle(t, el9Sources(t), goals) {
+		_, err := s.Solve(t.Context(), Job{Requests: goals[i].Requests, Best: true})
+		if !strings.Contains(a.Error, "filtered out by modular filtering") || !errors.Is(err, manifest.ErrUnsolvable) ||
+			!strings.Contains(err.Error(), "filtered out: the module stream ") {
+			t.Errorf("%v: dnf says %q, here:\n%v", goals[i].Requests, a.Error, err)
+		}
+	}
+	t.Logf("%d names", len(goals))
+}
+
+// unversioned cuts the versions off capabilities.
+func unversioned(list []string) []string {
+	out := slices.Clone(list)
+	for i := range out {
+		if !strings.HasPrefix(out[i], "(") {
+			out[i], _, _ = strings.Cut(out[i], " ")
+		}
+	}
+	return out
+}
+
+// ends returns what the chains of a refusal name, in dnf's terms.
+func ends(err error) []string {
+	var out []string
+	u, _ := errors.AsType[*Unsolvable](err)
+	for _, p := range u.Problems {
+		for r := range p.Chain() {
+			for _, id := range slices.Concat(r.Packages, r.Alike, []rpm.ID{r.Other}) {
+				out = append(out, p.solver.pool.NEVRA(id))
+			}
+			if r.Dep != 0 {
+				out = append(out, p.solver.pool.DepString(r.Dep))
+			}
+		}
+	}
+	return out
 }

@@ -8,7 +8,7 @@ import (
 	"pgbundle/repo/rpm"
 )
 
-// PassedOver is a newer build than the one that was taken.
+// PassedOver is a newer build than the one that was taken, or what obsoletes it.
 type PassedOver struct {
 	Newer, Taken rpm.ID
 	// Problem says why the newer one would not do along with the requests. It is
@@ -17,7 +17,8 @@ type PassedOver struct {
 }
 
 // PassedOver lists for each package of the answer to a job the newest build of
-// its name and architecture when that was not taken. Builds that are filtered
+// its name and architecture when that was not taken; for one that was asked for
+// by name also the newest that goes by another name now. Builds that are filtered
 // out or in a repository of lower priority do not count, nor does what somebody
 // decided: builds that a pin or a request rules out, and those that such a
 // decision holds back.
@@ -29,6 +30,11 @@ func (s *Solver) PassedOver(ctx context.Context, j Job, r *Result) ([]PassedOver
 			out = append(out, PassedOver{Newer: newer, Taken: taken})
 		}
 	}
+	for _, t := range r.Requested {
+		if successor := s.successor(t, g, r); successor != 0 {
+			out = append(out, PassedOver{Newer: successor, Taken: t.Package})
+		}
+	}
 	decided := s.decided(j, g, out, r)
 	for i := range out {
 		var err error
@@ -37,7 +43,7 @@ func (s *Solver) PassedOver(ctx context.Context, j Job, r *Result) ([]PassedOver
 		}
 	}
 	return slices.DeleteFunc(out, func(p PassedOver) bool {
-		return decided[s.info[p.Newer].name] || p.Problem != nil && p.Problem.isAbout(decided)
+		return decided[s.info[p.Newer].name] || decided[s.info[p.Taken].name] || p.Problem != nil && p.Problem.isAbout(decided)
 	}), nil
 }
 
@@ -54,6 +60,25 @@ func (s *Solver) newerBuild(taken rpm.ID, g *goal) rpm.ID {
 	}
 	if best == taken {
 		return 0
+	}
+	return best
+}
+
+// successor returns the newest build that obsoletes what was taken for a request
+// that means both, 0 when there is none or it was taken too.
+func (s *Solver) successor(t Taken, g *goal, r *Result) rpm.ID {
+	best := rpm.ID(0)
+	for i := range g.jobs {
+		if g.jobs[i].request != t.Request || !g.jobs[i].means(t.Package) {
+			continue
+		}
+		for _, q := range g.jobs[i].candidates {
+			in := &s.info[q]
+			if in.installable && in.priority <= s.info[t.Package].priority && slices.Contains(s.of(q).obsoletes, t.Package) &&
+				!slices.Contains(r.Packages, q) && (best == 0 || s.pool.CompareEVR(in.evr, s.info[best].evr) > 0) {
+				best = q
+			}
+		}
 	}
 	return best
 }

@@ -12,6 +12,7 @@ import (
 // goal is a job in the terms of a pool.
 type goal struct {
 	jobs   []job
+	pins   []string
 	barred []rpm.ID // builds that a pin rules out
 	best   bool
 
@@ -44,7 +45,7 @@ func (g *goal) bars(id rpm.ID) bool {
 // readJob finds what the requests mean. Requests that mean nothing are problems;
 // the goal holds the others.
 func (s *Solver) readJob(j Job) (*goal, []*Problem) {
-	g := &goal{best: j.Best, noDowngrade: j.NoDowngrade}
+	g := &goal{pins: j.Pins, best: j.Best, noDowngrade: j.NoDowngrade}
 	var problems []*Problem
 	for _, pin := range j.Pins {
 		barred, p := s.readPin(pin)

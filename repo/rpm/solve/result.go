@@ -46,6 +46,7 @@ const (
 	There                       // the node has it
 	Requires                    // another package requires it
 	Averts                      // it averts a conditional conflict of another package
+	Accompanies                 // another package of its name, for a lesser architecture, is only taken along with it
 	Recommends                  // another package recommends it
 	Supplements                 // it supplements another package
 	Replaces                    // it takes the place of a package that the node had
@@ -53,7 +54,7 @@ const (
 
 // String gives the verb of a relation.
 func (r Relation) String() string {
-	return [...]string{"requested", "is on the node", "requires", "would conflict without", "recommends", "is supplemented by", "is replaced by"}[r]
+	return [...]string{"requested", "is on the node", "requires", "would conflict without", "comes along with", "recommends", "is supplemented by", "is replaced by"}[r]
 }
 
 // Link says that By leads to Package, by the dependency Dep. For a request By is
@@ -180,6 +181,7 @@ func (r *Result) findEdges() map[rpm.ID][]Link {
 		for _, d := range pkg.Conflicts {
 			add(Averts, d, id, s.averts(d)...)
 		}
+		add(Accompanies, 0, id, s.twins(id)...)
 	}
 	for _, id := range all {
 		pkg := s.pool.Package(id)
@@ -187,7 +189,7 @@ func (r *Result) findEdges() map[rpm.ID][]Link {
 			add(Recommends, d, id, s.meets(d, id)...)
 		}
 		for _, d := range pkg.Supplements {
-			for _, q := range s.meets(d, id) {
+			for _, q := range s.meets(d, 0) { // it may meet the dependency by itself, too
 				if in.has(q) {
 					add(Supplements, d, q, id)
 				}
@@ -216,20 +218,12 @@ func (r *Result) staying() []rpm.ID {
 }
 
 // meets returns the packages that a dependency of a package could bring: none
-// when the package meets it by itself. Of a rich one these are left sides and
-// else branches, and a condition that spares the else branch.
+// when the package meets it by itself. Of a rich one these are all that the
+// solver could take for it, such as left sides and else branches, and a condition
+// that spares the else branch.
 func (s *Solver) meets(d rpm.Dep, by rpm.ID) []rpm.ID {
-	if r, ok := s.pool.RelOf(d); ok && isComplex(s.pool, d) {
-		switch r.Op {
-		case rpm.OpIf, rpm.OpUnless:
-			out := s.meets(r.Name, by)
-			if other, rel := s.pool.RelOf(r.EVR); rel && other.Op == rpm.OpElse {
-				out = slices.Concat(out, s.meets(other.EVR, by), s.meets(other.Name, by))
-			}
-			return out
-		case rpm.OpAnd, rpm.OpOr:
-			return slices.Concat(s.meets(r.Name, by), s.meets(r.EVR, by))
-		}
+	if isComplex(s.pool, d) {
+		return positives(normalise(s.pool, d, cnf))
 	}
 	providers := s.pool.Providers(d)
 	if slices.Contains(providers, by) {
@@ -238,18 +232,33 @@ func (s *Solver) meets(d rpm.Dep, by rpm.ID) []rpm.ID {
 	return providers
 }
 
+// twins returns the builds of a package's name and version for better
+// architectures.
+func (s *Solver) twins(id rpm.ID) []rpm.ID {
+	me := &s.info[id]
+	return keep(slices.Clone(s.pool.ByName(me.name)), func(q rpm.ID) bool {
+		return s.info[q].evr == me.evr && s.info[q].class() > 0 && s.info[q].class() < me.class()
+	})
+}
+
 // averts returns the packages that a conditional conflict could need to be there.
 func (s *Solver) averts(d rpm.Dep) []rpm.ID {
 	if !isComplex(s.pool, d) {
 		return nil
 	}
+	return positives(invert(normalise(s.pool, d, dnf)))
+}
+
+// positives returns the packages that blocks name without a negation, ascending.
+func positives(b blocks) []rpm.ID {
 	var out []rpm.ID
-	for _, block := range invert(normalise(s.pool, d, dnf)).list {
+	for _, block := range b.list {
 		for _, l := range block {
 			if l > 0 {
 				out = append(out, rpm.ID(l))
 			}
 		}
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }

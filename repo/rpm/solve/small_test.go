@@ -13,10 +13,18 @@ import (
 
 // small is a package of a made-up repository. Dependencies are in RPM's words.
 type small struct {
-	name, evr, arch string // evr: [epoch:]version-release
-	repo            string // "": main
-	hidden          bool
+	name, evr, arch string              // evr: [epoch:]version-release
+	repo            string              // "": main
+	hidden          string              // a word of hiding, "": not hidden
 	deps            map[string][]string // by kind: "provides", "requires", …
+}
+
+// hiding are the ways to hide a package.
+var hiding = map[string]struct {
+	why rpm.Why
+	by  string
+}{
+	"hidden": {rpm.Modular, "m:1"}, "shadowed": {rpm.Shadowed, "m:2"}, "excluded": {rpm.Excluded, "b*"}, "unlisted": {rpm.NotIncluded, "a,c*"},
 }
 
 // kinds are the keys of small.deps, as primary metadata spells them.
@@ -24,7 +32,7 @@ var kinds = []string{"provides", "requires", "conflicts", "obsoletes", "recommen
 
 // parseSmall reads packages, one a line:
 //
-//	name-version-release.arch[@repo] [hidden] [; kind: dependency, dependency]…
+//	name-version-release.arch[@repo] [hidden|shadowed|excluded|unlisted] [; kind: dependency, dependency]…
 //
 // Without version, release and arch a package is 1-1.noarch.
 func parseSmall(t testing.TB, text string) []small {
@@ -37,7 +45,9 @@ func parseSmall(t testing.TB, text string) []small {
 		parts := strings.Split(line, ";")
 		p := small{evr: "1-1", arch: "noarch", deps: map[string][]string{}}
 		words := strings.Fields(parts[0])
-		p.hidden = len(words) > 1 && words[1] == "hidden"
+		if len(words) > 1 {
+			p.hidden = words[1]
+		}
 		nevra, repo, _ := strings.Cut(words[0], "@")
 		p.repo = repo
 		if n, ok := rpm.ParseNEVRA(nevra); ok {
@@ -112,8 +122,10 @@ func addSmall(t testing.TB, pool *rpm.Pool, repo rpm.RepoID, p small) {
 		Provides: read("provides"), Requires: read("requires"), Conflicts: read("conflicts"), Obsoletes: read("obsoletes"),
 		Recommends: read("recommends"), Suggests: read("suggests"), Supplements: read("supplements"), Enhances: read("enhances"),
 	})
-	if p.hidden {
-		pool.Hide(id, rpm.Modular)
+	if why, ok := hiding[p.hidden]; ok {
+		pool.Hide(id, why.why, pool.InternString(why.by))
+	} else if p.hidden != "" {
+		t.Fatalf("%s: not a way to hide a package: %q", p.name, p.hidden)
 	}
 }
 

@@ -15,25 +15,58 @@ const maxSuggestions = 3
 // unknown explains a request that means no package.
 func (s *Solver) unknown(request string, g *goal) *Problem {
 	r := &Reason{Kind: NoMatch, Request: request}
-	name := request
-	if f, ok := readNA(request); ok && !rpm.IsGlob(request) && len(s.pool.ByName(s.pool.Lookup(f.name))) > 0 {
-		name = f.name
+	if r.Packages = s.meantAll(request); len(r.Packages) > 0 {
+		r.Kind, r.Because = AllFiltered, s.leftOut(r.Packages, g)
+		return &Problem{Requests: []string{request}, Reasons: []*Reason{r}, solver: s}
 	}
-	r.Packages = slices.Clone(s.pool.ByName(s.pool.Lookup(name)))
-	switch {
-	case len(r.Packages) > 0:
-		r.Because = s.leftOut(r.Packages, g)
-		if request == name {
-			r.Kind = AllFiltered
-		} else if arches := s.archesOf(r.Packages); len(arches) > 0 {
-			r.Hints = append(r.Hints, fmt.Sprintf("there is %s for %s", name, strings.Join(arches, ", ")))
-		}
+	f, _ := readNA(request)
+	r.Packages = slices.Clone(s.pool.ByName(s.pool.Lookup(f.name)))
+	switch arches, builds := s.archesOf(r.Packages), s.otherBuilds(request); {
+	case len(arches) > 0:
+		r.Hints = append(r.Hints, fmt.Sprintf("there is %s for %s", f.name, strings.Join(arches, ", ")))
+	case builds != "":
+		r.Hints = append(r.Hints, "there is "+builds)
 	case !rpm.IsGlob(request) && !IsPath(request):
 		if near := s.nearNames(request); len(near) > 0 {
 			r.Hints = append(r.Hints, "did you mean "+strings.Join(near, ", ")+"?")
 		}
 	}
 	return &Problem{Requests: []string{request}, Reasons: []*Reason{r}, solver: s}
+}
+
+// otherBuilds lists the builds of the name in a request for a version that is
+// not there.
+func (s *Solver) otherBuilds(request string) string {
+	for _, read := range formReaders {
+		f, ok := read(request)
+		if !ok || f.version == "" {
+			continue
+		}
+		if ids := keep(slices.Clone(s.pool.ByName(s.pool.Lookup(f.name))), s.visible); len(ids) > 0 {
+			return s.list(ids)
+		}
+	}
+	return ""
+}
+
+// meantAll returns the packages that a request would mean if none were left out.
+func (s *Solver) meantAll(request string) []rpm.ID {
+	for _, read := range formReaders {
+		f, ok := read(request)
+		if !ok || rpm.IsGlob(request) || f.arch == "src" || f.arch == "nosrc" {
+			continue
+		}
+		var ids []rpm.ID
+		for _, id := range s.pool.ByName(s.pool.Lookup(f.name)) {
+			if s.fits(id, &f) {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) > 0 {
+			return ids
+		}
+	}
+	return nil
 }
 
 // archesOf lists the architectures of visible packages.
@@ -56,9 +89,9 @@ func (s *Solver) leftOut(ids []rpm.ID, g *goal) []*Reason {
 		r := &Reason{Packages: []rpm.ID{id}}
 		switch {
 		case s.pool.Package(id).Hidden:
-			r.Kind = Filtered
+			r = s.filtered(id)
 		case g.bars(id):
-			r.Kind = PinnedAway
+			r.Kind, r.By = PinnedAway, s.pinOf(g, id)
 		case !s.info[id].installable:
 			r.Kind = BadArch
 		default:
@@ -148,93 +181,6 @@ func distance(a, b string, limit int) int {
 		before, last, row = last, row, before
 	}
 	return last[len(b)]
-}
-
-// nearCapability says what there is instead of a capability that nothing
-// provides: other versions of it, a library without the version of the symbols,
-// another version of the library.
-func (s *Solver) nearCapability(d rpm.Dep) []string {
-	name := s.pool.String(s.nameOf(d))
-	if r, ok := s.pool.RelOf(d); ok && !r.Op.IsRich() {
-		if ids := s.pool.Providers(r.Name); len(ids) > 0 {
-			return []string{s.otherVersions(ids, rpm.Str(r.Name))}
-		}
-	}
-	library, symbols, found := cutSymbols(name)
-	if !found || strings.HasPrefix(name, "/") {
-		return nil
-	}
-	if str := s.pool.Lookup(library); symbols != "" && str != 0 {
-		if ids := s.pool.Providers(rpm.Dep(str)); len(ids) > 0 {
-			return []string{fmt.Sprintf("%s of %s has no %s", library, s.list(ids), symbols)}
-		}
-	}
-	return s.otherLibraries(library)
-}
-
-// otherVersions lists in which versions a capability is there.
-func (s *Solver) otherVersions(ids []rpm.ID, name rpm.Str) string {
-	var versions []string
-	for _, id := range ids {
-		for _, d := range s.pool.Package(id).Provides {
-			if r, ok := s.pool.RelOf(d); ok && rpm.Str(r.Name) == name {
-				versions = append(versions, s.pool.String(rpm.Str(r.EVR)))
-			}
-		}
-	}
-	slices.SortFunc(versions, func(a, b string) int { return rpm.CompareEVR(b, a) })
-	versions = slices.Compact(versions)
-	more := ""
-	if n := len(versions) - maxSuggestions; n > 0 {
-		versions, more = versions[:maxSuggestions], fmt.Sprintf(" and %d more", n)
-	}
-	return fmt.Sprintf("there is %s = %s%s", s.pool.String(name), strings.Join(versions, ", "), more)
-}
-
-// cutSymbols cuts `libx.so.1(X_2.0)(64bit)` into `libx.so.1()(64bit)` and X_2.0.
-func cutSymbols(name string) (library, symbols string, found bool) {
-	from := strings.IndexByte(name, '(')
-	if from < 0 || !strings.Contains(name[:from], ".so") {
-		return "", "", false
-	}
-	symbols, rest, _ := strings.Cut(name[from+1:], ")")
-	return name[:from] + "()" + rest, symbols, true
-}
-
-// otherLibraries looks for a library of the same stem: libldap-2.4.so.2 is there
-// when libldap.so.2 is not.
-func (s *Solver) otherLibraries(library string) []string {
-	found := s.libraries()[libraryStem(library)]
-	return found[:min(len(found), maxSuggestions)]
-}
-
-// indexLibraries lists by stem which libraries there are, in hints.
-func (s *Solver) indexLibraries() map[string][]string {
-	out := make(map[string][]string)
-	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
-		if !s.visible(id) {
-			continue
-		}
-		for _, d := range s.pool.Package(id).Provides {
-			name := s.pool.String(s.nameOf(d))
-			if library, symbols, ok := cutSymbols(name); ok && symbols == "" {
-				stem := libraryStem(library)
-				out[stem] = append(out[stem], fmt.Sprintf("there is %s in %s", name, s.pool.String(s.info[id].name)))
-			}
-		}
-	}
-	for stem := range out {
-		slices.Sort(out[stem])
-		out[stem] = slices.Compact(out[stem])
-	}
-	return out
-}
-
-// libraryStem cuts the versions out of `libx-2.4.so.1()(64bit)`.
-func libraryStem(library string) string {
-	name, rest, _ := strings.Cut(library, ".so")
-	_, arch, _ := strings.Cut(rest, "(")
-	return strings.TrimRight(name, "-.0123456789") + "(" + arch
 }
 
 // olderBuild finds out whether an older build than the newest could be had for a

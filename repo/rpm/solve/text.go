@@ -2,6 +2,7 @@ package solve
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"pgbundle/repo/rpm"
@@ -14,30 +15,102 @@ const (
 	maxNested = 12 // levels
 )
 
-// String writes the chain of a problem, one reason a line, indented below what
-// it explains.
+// String writes a problem as lines: the chain of its reasons, each indented below
+// what it explains. A chain that has steps between a request and the cause is
+// led by the cause. A hint is given once.
 func (p *Problem) String() string {
-	var b strings.Builder
-	p.write(&b, p.Reasons, 0)
-	return strings.TrimSuffix(b.String(), "\n")
+	w := chainWriter{p: p, told: map[string]bool{}}
+	if cause := p.cause(); p.depth(p.Reasons, cause) > 1 {
+		w.line(p.line(cause)+alike(len(cause.Alike)), 0)
+		w.hints(cause.Hints, 1)
+		w.in = 1
+	}
+	w.reasons(p.Reasons, 0)
+	return strings.TrimSuffix(w.text.String(), "\n")
 }
 
-func (p *Problem) write(b *strings.Builder, reasons []*Reason, depth int) {
+// depth is how far below some reasons one of them is, -1 when it is not there.
+func (p *Problem) depth(reasons []*Reason, of *Reason) int {
+	for _, r := range reasons {
+		if r == of {
+			return 0
+		}
+		if d := p.depth(r.Because, of); d >= 0 {
+			return d + 1
+		}
+	}
+	return -1
+}
+
+// chainWriter writes a chain, all of it further in by some steps.
+type chainWriter struct {
+	p    *Problem
+	text strings.Builder
+	in   int
+	told map[string]bool // hints
+}
+
+// reasons writes reasons and what they are because of. What the same packages
+// lack besides is told in few words.
+func (w *chainWriter) reasons(list []*Reason, depth int) {
 	if depth >= maxNested {
 		return
 	}
-	indent := strings.Repeat("  ", depth)
-	for i, r := range reasons {
+	list = w.p.withoutSymbols(list)
+	for i, r := range list {
 		if depth > 0 && i == maxSame {
-			fmt.Fprintf(b, "%sand %d more\n", indent, len(reasons)-i)
+			w.line(fmt.Sprintf("and %d more", len(list)-i), depth)
+			for _, r := range list[i:] {
+				w.hints(r.Hints, depth+1)
+			}
 			return
 		}
-		fmt.Fprintf(b, "%s%s%s\n", indent, p.line(r), alike(len(r.Alike)))
-		for _, hint := range r.Hints {
-			fmt.Fprintf(b, "%s  (%s)\n", indent, hint)
+		if i > 0 && r.lacksLike(list[i-1]) {
+			w.line("nor "+w.p.solver.pool.DepString(r.Dep), depth)
+		} else {
+			w.line(w.p.line(r)+alike(len(r.Alike)), depth)
 		}
-		p.write(b, r.Because, depth+1)
+		w.hints(r.Hints, depth+1)
+		w.reasons(r.Because, depth+1)
 	}
+}
+
+func (w *chainWriter) line(text string, depth int) {
+	fmt.Fprintf(&w.text, "%s%s\n", strings.Repeat("  ", w.in+depth), text)
+}
+
+func (w *chainWriter) hints(list []string, depth int) {
+	for _, hint := range list {
+		if !w.told[hint] {
+			w.told[hint] = true
+			w.line("("+hint+")", depth)
+		}
+	}
+}
+
+// lacksLike reports whether a reason is that the packages of another one lack
+// something else.
+func (r *Reason) lacksLike(o *Reason) bool {
+	return r.Kind == Missing && o.Kind == Missing && slices.Equal(r.Packages, o.Packages) && slices.Equal(r.Alike, o.Alike)
+}
+
+// withoutSymbols leaves out that symbols of a library are missing where the whole
+// library is, for the same packages.
+func (p *Problem) withoutSymbols(reasons []*Reason) []*Reason {
+	gone := map[string]*Reason{} // by library
+	for _, r := range reasons {
+		if r.Kind == Missing {
+			gone[p.solver.pool.DepString(r.Dep)] = r
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(reasons), func(r *Reason) bool {
+		if r.Kind != Missing {
+			return false
+		}
+		library, symbols, ok := cutSymbols(p.solver.pool.DepString(r.Dep))
+		whole := gone[library]
+		return ok && symbols != "" && whole != nil && slices.Equal(whole.Packages, r.Packages)
+	})
 }
 
 // line writes one reason.
@@ -72,13 +145,13 @@ func (p *Problem) line(r *Reason) string {
 	case SameName:
 		return fmt.Sprintf("cannot install both %s and %s", who, s.pool.NEVRA(r.Other))
 	case Filtered:
-		return fmt.Sprintf("%s %s filtered out by %s filtering", who, verb("is", "are"), s.filterOf(r.Packages[0]))
+		return fmt.Sprintf("%s %s filtered out: %s", who, verb("is", "are"), s.filterText(r))
 	case BadArch:
-		return fmt.Sprintf("%s %s not run on this architecture", who, verb("does", "do"))
+		return fmt.Sprintf("%s %s not run on %s", who, verb("does", "do"), s.pool.Arch())
 	case InferiorArch:
-		return fmt.Sprintf("%s %s not for the best architecture", who, verb("is", "are"))
+		return fmt.Sprintf("%s %s only taken along with the same version for %s", who, verb("is", "are"), s.pool.Arch())
 	case PinnedAway:
-		return fmt.Sprintf("%s %s ruled out by a pin", who, verb("is", "are"))
+		return fmt.Sprintf("%s %s ruled out by the pin %s", who, verb("is", "are"), r.By)
 	}
 	return s.richLine(r, who, verb)
 }
@@ -106,15 +179,24 @@ func (s *Solver) means(r *Reason) string {
 	return ", met by " + s.list(r.Offered)
 }
 
-// filterOf gives dnf's word for the filter that hides a package.
-func (s *Solver) filterOf(id rpm.ID) string {
-	switch s.pool.Package(id).HiddenWhy {
-	case rpm.Modular:
-		return "modular"
+// filterText says what hides the packages of a reason.
+func (s *Solver) filterText(r *Reason) string {
+	switch repo := s.repoOf(r.Packages[0]); r.Filter {
+	case rpm.Excluded:
+		return fmt.Sprintf("excludepkgs=%s of repository %s names %s", r.By, repo, them(r.Packages))
 	case rpm.NotIncluded:
-		return "include"
+		return fmt.Sprintf("includepkgs=%s of repository %s does not name %s", r.By, repo, them(r.Packages))
+	case rpm.Shadowed:
+		return fmt.Sprintf("the module stream %s, which is enabled, has packages of that name", r.By)
 	}
-	return "exclude"
+	return fmt.Sprintf("the module stream %s is not enabled", r.By)
+}
+
+func them(ids []rpm.ID) string {
+	if len(ids) == 1 {
+		return "it"
+	}
+	return "them"
 }
 
 // alike counts the builds that fail in the same way.
