@@ -3,8 +3,8 @@ package manifest
 import "time"
 
 // NodeVersion is the format version of a Node that this package writes and
-// reads.
-const NodeVersion = 1
+// reads. Version 1 did not tell what the packages provide and require.
+const NodeVersion = 2
 
 // Node is what is known about one machine, collected without root or network.
 // It is meant to be read by whoever lets it out of a protected network: it holds
@@ -138,12 +138,25 @@ type Exclude struct {
 }
 
 // Package is one installed RPM. The public keys that rpm lists as packages
-// (gpg-pubkey) are none.
+// (gpg-pubkey) are none. The dependencies are in RPM's words, "name", "name op
+// [epoch:]version[-release]" or a rich one in parentheses, without duplicates, in
+// the package's order; what RPM itself provides (rpmlib) is left out.
 type Package struct {
-	Name   string `yaml:"name" json:"name"`
-	EVR    string `yaml:"evr" json:"evr"` // [epoch:]version-release, no epoch 0
-	Arch   string `yaml:"arch" json:"arch"`
-	Vendor string `yaml:"vendor,omitempty" json:"vendor,omitempty"`
+	Name        string   `yaml:"name" json:"name"`
+	EVR         string   `yaml:"evr" json:"evr"` // [epoch:]version-release, no epoch 0
+	Arch        string   `yaml:"arch" json:"arch"`
+	Vendor      string   `yaml:"vendor,omitempty" json:"vendor,omitempty"`
+	Provides    []string `yaml:"provides,flow,omitempty" json:"provides,omitempty"`
+	Requires    []string `yaml:"requires,flow,omitempty" json:"requires,omitempty"`
+	Conflicts   []string `yaml:"conflicts,flow,omitempty" json:"conflicts,omitempty"`
+	Obsoletes   []string `yaml:"obsoletes,flow,omitempty" json:"obsoletes,omitempty"`
+	Recommends  []string `yaml:"recommends,flow,omitempty" json:"recommends,omitempty"`
+	Suggests    []string `yaml:"suggests,flow,omitempty" json:"suggests,omitempty"`
+	Supplements []string `yaml:"supplements,flow,omitempty" json:"supplements,omitempty"`
+	Enhances    []string `yaml:"enhances,flow,omitempty" json:"enhances,omitempty"`
+	// Files are the paths that a repository's primary metadata would list: what
+	// other packages usually require a path of.
+	Files []string `yaml:"files,flow,omitempty" json:"files,omitempty"`
 }
 
 // UnknownFact is a fact that could not be found out.

@@ -37,7 +37,12 @@ func sampleNode() Node {
 		Excludes:    []Exclude{{Where: "main", Option: "excludepkgs", Patterns: []string{"kernel*"}}},
 		VersionLock: []string{"bash-0:5.1.8-6.el9.*"},
 		Unknown:     []UnknownFact{{Fact: "disks /mnt/archive", Why: "a file system of the network"}},
-		Packages:    []Package{{"bash", "5.1.8-6.el9", "x86_64", "Rocky Enterprise Software Foundation"}, {"x", "1:2-3", "noarch", ""}},
+		Packages: []Package{{
+			Name: "bash", EVR: "5.1.8-6.el9", Arch: "x86_64", Vendor: "Rocky Enterprise Software Foundation",
+			Provides: []string{"bash = 5.1.8-6.el9"}, Requires: []string{"libc.so.6(GLIBC_2.34)(64bit)"}, Conflicts: []string{"filesystem < 3"},
+			Obsoletes: []string{"x < 1"}, Recommends: []string{"bash-completion"}, Suggests: []string{"(a if b)"}, Supplements: []string{"c"},
+			Enhances: []string{"d"}, Files: []string{"/usr/bin/bash"},
+		}, {Name: "x", EVR: "1:2-3", Arch: "noarch"}},
 	}
 }
 
