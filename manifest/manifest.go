@@ -98,17 +98,41 @@ type Source struct {
 	Alone bool `yaml:"alone,omitempty" json:"alone,omitempty"`
 }
 
+// Profile says how much of what the requests need a bundle carries.
+type Profile string
+
+const (
+	Full  Profile = "full"  // all of it: the packages close on an empty system
+	Delta Profile = "delta" // what the target lacks
+)
+
+// LockNode is a node whose facts a delta was made for.
+type LockNode struct {
+	Name   string `yaml:"name" json:"name"`     // of the facts' file
+	SHA256 string `yaml:"sha256" json:"sha256"` // of the facts' file
+}
+
 // Lock fixes exactly what a spec resolved to.
 type Lock struct {
 	Version     int        `yaml:"version" json:"version"`
 	Spec        string     `yaml:"spec" json:"spec"` // sha256 of the spec it came from
 	Time        time.Time  `yaml:"time" json:"time"` // data, not the clock: the newest time of the metadata
 	Target      Target     `yaml:"target" json:"target"`
+	Profile     Profile    `yaml:"profile,omitempty" json:"profile,omitempty"` // "" is Full
 	Requests    []Request  `yaml:"requests" json:"requests"`
 	Constraints []Request  `yaml:"constraints,omitempty" json:"constraints,omitempty"` // narrow a version, ask for nothing
 	Sources     []Source   `yaml:"sources" json:"sources"`
 	Artifacts   []Artifact `yaml:"artifacts" json:"artifacts"` // sorted by Path
+	// Nodes are what a delta was made for; there are none when it was made for the
+	// repositories that the target has.
+	Nodes []LockNode `yaml:"nodes,omitempty" json:"nodes,omitempty"`
+	// Assumed are the packages of Present sources that the target is counted on to
+	// have, or to get from there: with them the packages close.
+	Assumed []Package `yaml:"assumed,omitempty" json:"assumed,omitempty"`
 }
+
+// IsDelta reports whether the bundle lacks what the target has.
+func (l *Lock) IsDelta() bool { return l.Profile == Delta }
 
 // File is one file of the bundle after the manifest.
 type File struct {

@@ -104,6 +104,7 @@ func (l *Lock) validate(f *findings) {
 		sources[s.ID] = s.Kind
 		s.validate(f)
 	}
+	l.validateProfile(f)
 	var paths pathSet
 	for i, a := range l.Artifacts {
 		paths.add(f, a.Path)
@@ -111,6 +112,28 @@ func (l *Lock) validate(f *findings) {
 			f.add("artifact %s: not sorted by path", a.Path)
 		}
 		a.validate(f, sources)
+	}
+}
+
+func (l *Lock) validateProfile(f *findings) {
+	if l.Profile != "" && l.Profile != Full && l.Profile != Delta {
+		f.add("profile %q: unknown", l.Profile)
+	}
+	if !l.IsDelta() && len(l.Nodes)+len(l.Assumed) > 0 {
+		f.add("nodes or packages that are there already: they belong to a delta")
+	}
+	for _, n := range l.Nodes {
+		if !isLabel(n.Name) || !isDigest(n.SHA256) {
+			f.add("node %q: not a plain word with the sha256 of its facts", n.Name)
+		}
+	}
+	for _, p := range l.Assumed {
+		for _, text := range slices.Concat([]string{p.Name, p.EVR, p.Arch}, p.Provides, p.Requires, p.Conflicts, p.Obsoletes,
+			p.Recommends, p.Suggests, p.Supplements, p.Enhances, p.Files) {
+			if text == "" || !isText(text) {
+				f.add("package %s-%s.%s of the target: %q is not one line of text", p.Name, p.EVR, p.Arch, text)
+			}
+		}
 	}
 }
 

@@ -2,15 +2,24 @@ package rpm
 
 import (
 	"fmt"
+	"strings"
 
 	"pgbundle/manifest"
 )
 
+// SystemRepo is the id of the repository of what a node has.
+const SystemRepo = "@System"
+
 // AddInstalled adds a repository with the packages that a node has, in the order
 // given: dnf's is by name. It is to be called before other repositories are added.
-// A package whose facts cannot be read is an error that names it.
 func (p *Pool) AddInstalled(packages []manifest.Package) error {
-	repo := p.AddRepo(Repo{ID: "@System", Installed: true})
+	return p.AddPackages(Repo{ID: SystemRepo, Installed: true}, packages)
+}
+
+// AddPackages adds a repository with packages that somebody described. A package
+// whose description cannot be read is an error that names it.
+func (p *Pool) AddPackages(r Repo, packages []manifest.Package) error {
+	repo := p.AddRepo(r)
 	for _, m := range packages {
 		pkg := Package{
 			Name: p.InternString(m.Name), EVR: p.InternString(m.EVR), Arch: p.InternString(m.Arch), Vendor: p.InternString(m.Vendor), Repo: repo,
@@ -28,7 +37,7 @@ func (p *Pool) AddInstalled(packages []manifest.Package) error {
 			for _, text := range list.words {
 				d, err := p.ParseDep(text)
 				if err != nil {
-					return manifest.Classify(manifest.ErrDamaged, fmt.Errorf("read what %s-%s.%s of the node %s: %w", m.Name, m.EVR, m.Arch, list.kind, err))
+					return manifest.Classify(manifest.ErrDamaged, fmt.Errorf("read what %s-%s.%s %s: %w", m.Name, m.EVR, m.Arch, list.kind, err))
 				}
 				*list.deps = append(*list.deps, d)
 			}
@@ -39,4 +48,30 @@ func (p *Pool) AddInstalled(packages []manifest.Package) error {
 		}
 	}
 	return nil
+}
+
+// Describe is the reverse of AddPackages. Of the files only those are told that a
+// dependency of the pool names.
+func (p *Pool) Describe(id ID) manifest.Package {
+	pkg := p.Package(id)
+	words := func(deps []Dep) []string {
+		var out []string
+		for _, d := range deps {
+			if text := p.DepString(d); !strings.HasPrefix(text, "rpmlib(") {
+				out = append(out, text)
+			}
+		}
+		return out
+	}
+	m := manifest.Package{
+		Name: p.String(pkg.Name), EVR: p.String(pkg.EVR), Arch: p.String(pkg.Arch), Vendor: p.String(pkg.Vendor),
+		Provides: words(pkg.Provides), Requires: words(pkg.Requires), Conflicts: words(pkg.Conflicts), Obsoletes: words(pkg.Obsoletes),
+		Recommends: words(pkg.Recommends), Suggests: words(pkg.Suggests), Supplements: words(pkg.Supplements), Enhances: words(pkg.Enhances),
+	}
+	for _, path := range p.FilesOf(id) {
+		if p.Lookup(path) != 0 {
+			m.Files = append(m.Files, path)
+		}
+	}
+	return m
 }

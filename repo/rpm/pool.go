@@ -43,6 +43,7 @@ const (
 	NotIncluded     // no includepkgs pattern matches
 	Modular         // an artifact of a module stream that is not active
 	Shadowed        // a module stream that is active has packages of its name
+	Locked          // a version lock is for another build
 )
 
 // String gives dnf's words for the filter.
@@ -56,6 +57,8 @@ func (w Why) String() string {
 		return "modular"
 	case Shadowed:
 		return "shadowed"
+	case Locked:
+		return "locked"
 	}
 	return ""
 }

@@ -139,11 +139,11 @@ func (p *Problem) line(r *Reason) string {
 	case Unmet:
 		return fmt.Sprintf("%s %s %s, provided by %s", who, verb("requires", "require"), s.pool.DepString(r.Dep), s.list(r.Offered))
 	case Conflict:
-		return fmt.Sprintf("%s %s with %s provided by %s", who, verb("conflicts", "conflict"), s.pool.DepString(r.Dep), s.pool.NEVRA(r.Other))
+		return fmt.Sprintf("%s %s with %s provided by %s", who, verb("conflicts", "conflict"), s.pool.DepString(r.Dep), s.label(r.Other))
 	case Obsoletion:
-		return fmt.Sprintf("%s %s %s provided by %s", who, verb("obsoletes", "obsolete"), s.pool.DepString(r.Dep), s.pool.NEVRA(r.Other))
+		return fmt.Sprintf("%s %s %s provided by %s", who, verb("obsoletes", "obsolete"), s.pool.DepString(r.Dep), s.label(r.Other))
 	case SameName:
-		return fmt.Sprintf("cannot install both %s and %s", who, s.pool.NEVRA(r.Other))
+		return fmt.Sprintf("cannot install both %s and %s", who, s.label(r.Other))
 	case Filtered:
 		return fmt.Sprintf("%s %s filtered out: %s", who, verb("is", "are"), s.filterText(r))
 	case BadArch:
@@ -160,7 +160,7 @@ func (p *Problem) line(r *Reason) string {
 func (s *Solver) richLine(r *Reason, who string, verb func(one, several string) string) string {
 	with := ""
 	if r.Other != 0 {
-		with = " along with " + s.pool.NEVRA(r.Other)
+		with = " along with " + s.label(r.Other)
 	}
 	switch {
 	case r.Dep == 0:
@@ -179,6 +179,14 @@ func (s *Solver) means(r *Reason) string {
 	return ", met by " + s.list(r.Offered)
 }
 
+// label names a package, and says so when the node has it.
+func (s *Solver) label(id rpm.ID) string {
+	if s.info[id].there {
+		return s.pool.NEVRA(id) + " (on the node)"
+	}
+	return s.pool.NEVRA(id)
+}
+
 // filterText says what hides the packages of a reason.
 func (s *Solver) filterText(r *Reason) string {
 	switch repo := s.repoOf(r.Packages[0]); r.Filter {
@@ -186,6 +194,8 @@ func (s *Solver) filterText(r *Reason) string {
 		return fmt.Sprintf("excludepkgs=%s of repository %s names %s", r.By, repo, them(r.Packages))
 	case rpm.NotIncluded:
 		return fmt.Sprintf("includepkgs=%s of repository %s does not name %s", r.By, repo, them(r.Packages))
+	case rpm.Locked:
+		return fmt.Sprintf("the version lock %s of the node keeps %s out", r.By, them(r.Packages))
 	case rpm.Shadowed:
 		return fmt.Sprintf("the module stream %s, which is enabled, has packages of that name", r.By)
 	}
@@ -214,7 +224,7 @@ func alike(n int) string {
 func (s *Solver) list(ids []rpm.ID) string {
 	var names []string
 	for _, id := range s.newestFirst(ids)[:min(len(ids), maxNamed)] {
-		names = append(names, s.pool.NEVRA(id))
+		names = append(names, s.label(id))
 	}
 	if more := len(ids) - len(names); more > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names, ", "), more)

@@ -1,0 +1,247 @@
+package build
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"pgbundle/manifest"
+	"pgbundle/repo/rpm"
+	"pgbundle/repo/rpm/solve"
+)
+
+// Node is a machine that a bundle is to fit, known by its facts.
+type Node struct {
+	manifest.LockNode
+	Facts *manifest.Node
+}
+
+// maxFacts bounds a file of facts, in bytes.
+const maxFacts = 64 << 20
+
+// ReadNode reads what pgbundle facts wrote. The node is named after the file.
+func ReadNode(path string) (*Node, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("read facts of a node: %w", err))
+	}
+	if len(data) > maxFacts {
+		return nil, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("read facts of a node: %s: longer than %d bytes", path, maxFacts))
+	}
+	n := &Node{}
+	if n.Facts, err = manifest.ParseNode(data); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	sum := sha256.Sum256(data)
+	n.Name, n.SHA256 = nodeName(path), hex.EncodeToString(sum[:])
+	if reason, unknown := n.Facts.Why("packages"); unknown || len(n.Facts.Packages) == 0 {
+		return nil, manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("%s: its packages are not known: %s", path, cmp.Or(reason, "none is listed")))
+	}
+	return n, nil
+}
+
+// ReadNodes reads the facts of several nodes, which must have different names.
+func ReadNodes(paths []string) ([]*Node, error) {
+	var nodes []*Node
+	var errs []error
+	for _, path := range paths {
+		n, err := ReadNode(path)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case slices.ContainsFunc(nodes, func(have *Node) bool { return have.Name == n.Name }):
+			errs = append(errs, manifest.Classify(manifest.ErrUsage, fmt.Errorf("%s: there are facts of a node %s already: nodes are named after their files", path, n.Name)))
+		default:
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes, errors.Join(errs...)
+}
+
+// nodeName makes a plain word of a file's name.
+func nodeName(path string) string {
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-", r) {
+			return r
+		}
+		return '-'
+	}, name)
+}
+
+// fits checks that the node is of the kind that the target is.
+func (n *Node) fits(target manifest.Target) error {
+	wrong := func(what, is, want string) error {
+		return manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("node %s: its %s is %s, the target's is %s", n.Name, what, is, want))
+	}
+	switch facts := n.Facts; {
+	case facts.Arch != target.Arch:
+		return wrong("architecture", facts.Arch, target.Arch)
+	case facts.OS.Family != target.OS:
+		return wrong("system", cmp.Or(facts.OS.Name, facts.OS.Family), target.OS)
+	case major(facts.OS.Release) != major(target.Release):
+		return wrong("release", facts.OS.Release, target.Release)
+	}
+	return nil
+}
+
+func major(release string) string {
+	before, _, _ := strings.Cut(release, ".")
+	return before
+}
+
+// apply hides what the node's own dnf would not take out of the bundle.
+func (n *Node) apply(pool *rpm.Pool) {
+	for id := range rpm.RepoID(pool.Repos()) {
+		if pool.Repo(id).Installed {
+			continue
+		}
+		for _, e := range n.Facts.Excludes {
+			switch {
+			case e.Where != "main": // another repository's
+			case e.Option == "includepkgs":
+				pool.Filter(id, e.Patterns, nil)
+			default:
+				pool.Filter(id, nil, e.Patterns)
+			}
+		}
+	}
+	pool.LockVersions(n.Facts.VersionLock)
+}
+
+// Change is what would become of one package of a node.
+type Change struct {
+	Name       string `json:"name"`
+	Arch       string `json:"arch"`
+	EVR        string `json:"evr"`            // [epoch:]version-release: the new one; of a package that would go, its own
+	From       string `json:"from,omitempty"` // the one that is there
+	Vendor     string `json:"vendor,omitempty"`
+	FromVendor string `json:"from_vendor,omitempty"`
+	By         string `json:"by,omitempty"` // of a package that would go: what replaces it
+}
+
+// Transaction is what installing would do to a node: dnf's answer beside its
+// packages, out of what the bundle carries.
+type Transaction struct {
+	Node          string           `json:"node"`
+	New           []Change         `json:"new,omitempty"`
+	Upgraded      []Change         `json:"upgraded,omitempty"`
+	VendorChanged []Change         `json:"vendor_changed,omitempty"` // other vendors' builds in the place of what is there
+	Replaced      []Change         `json:"replaced,omitempty"`       // packages that others obsolete
+	Blocked       []string         `json:"blocked,omitempty"`        // why there is no way without a removal or an older build: a chain each
+	Problems      []*solve.Problem `json:"problems,omitempty"`       // the same as data
+}
+
+// OnlyNew reports whether the node loses and changes nothing.
+func (t *Transaction) OnlyNew() bool {
+	return len(t.Upgraded)+len(t.VendorChanged)+len(t.Replaced)+len(t.Blocked) == 0
+}
+
+// Err is nil when the node can take the transaction: nothing is blocked, and it
+// only adds packages, unless upgrades are allowed.
+func (t *Transaction) Err(allowUpgrades bool) error {
+	if len(t.Blocked) > 0 {
+		return manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("node %s cannot take the packages, since nothing of its own is removed or downgraded:\n  %s",
+			t.Node, strings.ReplaceAll(strings.Join(t.Blocked, "\n"), "\n", "\n  ")))
+	}
+	if allowUpgrades || t.OnlyNew() {
+		return nil
+	}
+	return manifest.Classify(manifest.ErrUnsolvable, &UpgradeError{t})
+}
+
+// UpgradeError says that a node's own packages would change, which nobody
+// allowed.
+type UpgradeError struct{ Transaction *Transaction }
+
+// Error lists the changes.
+func (e *UpgradeError) Error() string {
+	return fmt.Sprintf("node %s would have packages of its own changed:\n  %s", e.Transaction.Node, strings.Join(e.Transaction.changes(), "\n  "))
+}
+
+// changes says in lines what of the node's own would change.
+func (t *Transaction) changes() []string {
+	var lines []string
+	for _, c := range t.Upgraded {
+		lines = append(lines, fmt.Sprintf("%s.%s goes from %s to %s", c.Name, c.Arch, c.From, c.EVR))
+	}
+	for _, c := range t.VendorChanged {
+		lines = append(lines, fmt.Sprintf("%s.%s %s is %s's, %s is %s's", c.Name, c.Arch, c.From, cmp.Or(c.FromVendor, "nobody"), c.EVR, cmp.Or(c.Vendor, "nobody")))
+	}
+	for _, c := range t.Replaced {
+		lines = append(lines, fmt.Sprintf("%s-%s.%s is replaced by %s", c.Name, c.EVR, c.Arch, cmp.Or(c.By, "nothing")))
+	}
+	return lines
+}
+
+// String sums a transaction up in a line.
+func (t *Transaction) String() string {
+	if len(t.Blocked) > 0 {
+		return "blocked"
+	}
+	return fmt.Sprintf("%d new, %d upgraded, %d of another vendor, %d replaced", len(t.New), len(t.Upgraded), len(t.VendorChanged), len(t.Replaced))
+}
+
+// transaction solves beside the node's packages and sorts what changes. The
+// second result is nil when there is no solution, which is then told as blocked.
+func (r *RPMs) transaction(ctx context.Context, n *Node, job solve.Job) (*Transaction, *solve.Result, error) {
+	t := &Transaction{Node: n.Name}
+	job.NoDowngrade = true
+	res, err := r.solveNewest(ctx, job)
+	if unsolvable, ok := errors.AsType[*solve.Unsolvable](err); ok {
+		t.Problems = unsolvable.Problems
+		for _, p := range unsolvable.Problems {
+			t.Blocked = append(t.Blocked, p.String())
+		}
+		return t, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	heirs := map[rpm.ID]bool{}
+	for _, g := range res.Gone {
+		r.sortGone(t, g)
+		heirs[g.By] = true
+	}
+	for _, id := range res.Packages {
+		if c := r.change(id); !slices.ContainsFunc(slices.Concat(t.Upgraded, t.VendorChanged), func(u Change) bool {
+			return u.Name == c.Name && u.Arch == c.Arch && u.EVR == c.EVR
+		}) {
+			t.New = append(t.New, c)
+		}
+	}
+	return t, res, nil
+}
+
+// sortGone enters a package that makes room.
+func (r *RPMs) sortGone(t *Transaction, g solve.Gone) {
+	old := r.change(g.Package)
+	if g.By == 0 || r.pool.Package(g.By).Name != r.pool.Package(g.Package).Name {
+		if g.By != 0 {
+			old.By = r.pool.NEVRA(g.By)
+		}
+		old.FromVendor, old.Vendor = old.Vendor, ""
+		t.Replaced = append(t.Replaced, old)
+		return
+	}
+	c := r.change(g.By)
+	c.From, c.FromVendor = old.EVR, old.Vendor
+	if c.EVR != c.From {
+		t.Upgraded = append(t.Upgraded, c)
+	}
+	if c.Vendor != c.FromVendor {
+		t.VendorChanged = append(t.VendorChanged, c)
+	}
+}
+
+func (r *RPMs) change(id rpm.ID) Change {
+	pkg := r.pool.Package(id)
+	return Change{Name: r.pool.String(pkg.Name), Arch: r.pool.String(pkg.Arch), EVR: r.pool.String(pkg.EVR), Vendor: r.pool.String(pkg.Vendor)}
+}
