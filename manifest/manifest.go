@@ -67,6 +67,9 @@ type Request struct {
 	Kind Kind   `yaml:"kind" json:"kind"`
 	Role Role   `yaml:"role" json:"role"`
 	Want string `yaml:"want" json:"want"`
+	// Group says that nobody named the package: it was asked for in a group, in
+	// these words ("@core").
+	Group string `yaml:"group,omitempty" json:"group,omitempty"`
 }
 
 // SourceRole says what a repository is for.

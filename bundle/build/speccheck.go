@@ -70,8 +70,8 @@ func (s Spec) mistakes() []mistake {
 		}
 	}
 	for _, name := range s.Packages {
-		if strings.TrimSpace(name) != name || name == "" {
-			wrong("packages", name, "packages %q: takes a name, a capability or a /path", name)
+		if strings.TrimSpace(name) != name || name == "" || name == "@" {
+			wrong("packages", name, "packages %q: takes a name, a capability, a /path or a @group", name)
 		}
 	}
 	for _, pin := range s.Pins {

@@ -29,7 +29,7 @@ func specFlags() []cli.Flag {
 		&cli.StringFlag{Name: "control-python", Usage: "Python `VERSION` of the control node: 3.9 to 3.11"},
 		&cli.StringFlag{Name: "patroni", Usage: "Patroni as `SPEC` (default: >=3.0.3,<4)"},
 		&cli.StringSliceFlag{Name: "with", Usage: "an optional `PART`: pgbackrest"},
-		&cli.StringSliceFlag{Name: "package", Usage: "a further RPM `NAME` for the nodes"},
+		&cli.StringSliceFlag{Name: "package", Usage: "a further RPM `NAME` for the nodes, or a @group"},
 		&cli.StringSliceFlag{Name: "constraint", Usage: "narrow a wheel's version: `REQ`, such as 'urllib3<2'"},
 		&cli.BoolFlag{Name: "weak", Usage: "follow weak dependencies of RPMs too"},
 		&cli.StringSliceFlag{Name: "etcd-url", Usage: "folder of etcd releases: `URL` or folder; given again: mirrors"},

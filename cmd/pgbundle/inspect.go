@@ -108,11 +108,27 @@ func writeSummary(w io.Writer, s bundleSummary) {
 			fmt.Fprintf(w, "from    %-14s %4d  %9s  %s\n", from.ID, from.Count, size(from.Bytes), from.URL)
 		}
 	}
-	for _, r := range s.Requests {
-		fmt.Fprintf(w, "asked   %-10s %-7s %s\n", r.Kind, r.Role, r.Want)
-	}
+	writeRequests(w, s.Requests)
 	for _, check := range s.Checked {
 		fmt.Fprintf(w, "proven  %s: %s (when it was built)\n", check.Name, check.Result)
+	}
+}
+
+// writeRequests lists what was asked for, a group with the number of its packages.
+func writeRequests(w io.Writer, requests []manifest.Request) {
+	told := map[manifest.Request]bool{}
+	for _, r := range requests {
+		if r.Group == "" {
+			fmt.Fprintf(w, "asked   %-10s %-7s %s\n", r.Kind, r.Role, r.Want)
+			continue
+		}
+		same := func(q manifest.Request) bool { return q.Kind == r.Kind && q.Role == r.Role && q.Group == r.Group }
+		group := manifest.Request{Kind: r.Kind, Role: r.Role, Group: r.Group}
+		if !told[group] {
+			told[group] = true
+			n := len(slices.DeleteFunc(slices.Clone(requests), func(q manifest.Request) bool { return !same(q) }))
+			fmt.Fprintf(w, "asked   %-10s %-7s %s, %d of its packages\n", r.Kind, r.Role, r.Group, n)
+		}
 	}
 }
 

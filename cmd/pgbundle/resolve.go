@@ -45,8 +45,8 @@ func resolveRPMCommand(h host) *cli.Command {
 		Name:      "rpm",
 		Usage:     "close a set of RPM requirements on an empty system, as dnf would",
 		ArgsUsage: "NAME…",
-		Description: `NAME is a package, a glob, a NEVRA, a capability or a /path; "-" reads names from
-stdin, one a line. Prints one NEVRA a line. A newest build that cannot be met is
+		Description: `NAME is a package, a glob, a NEVRA, a capability, a /path or a @group; "-" reads
+names from stdin, one a line. Prints one NEVRA a line. A newest build that cannot be met is
 passed over for the newest that can, and stderr says so. With --each, which passes
 none over, a NAME without a solution is a line with its error, and the exit status
 is 0.
@@ -55,6 +55,7 @@ Examples:
    pgbundle resolve rpm --repo baseos=/srv/baseos --repo appstream=/srv/appstream haproxy
    pgbundle resolve rpm --repos rocky --arch aarch64 --why openssl-libs keepalived
    pgbundle resolve rpm --repos ./site.repo --each - < names
+   pgbundle resolve rpm --repos rocky @core '@Minimal Install'
    pgbundle resolve rpm --repos rocky --pin postgresql16-server=16.4 postgresql16-contrib`,
 		Flags:  append(flags, networkFlags()...),
 		Action: func(c *cli.Context) error { return runResolveRPM(c, h) },
@@ -97,9 +98,12 @@ func runResolveRPM(c *cli.Context, h host) error {
 	if c.Bool("each") {
 		return closure.Each(c.Context, names, c.Bool("weak"), runtime.NumCPU(), eachWriter(h.stdout))
 	}
-	resolved, err := closure.Solve(c.Context, names, c.Bool("weak"))
+	resolved, notes, err := closure.Solve(c.Context, names, c.Bool("weak"))
 	if err != nil {
 		return withStrictHint(err, "--releasever")
+	}
+	for _, text := range notes {
+		o.Progress.Note(text)
 	}
 	for _, a := range resolved {
 		if a.PassedOver != nil {

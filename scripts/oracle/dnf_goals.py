@@ -6,8 +6,10 @@ Reads goals as JSON lines from standard input and prints one JSON line each:
     {"requests": ["haproxy", "glibc-2.34-100.el9.i686"], "weak": false, "best": true}
     {"packages": ["acl-2.3.1-3.el9.x86_64@baseos", ...]}      or  {"error": "..."}
 
-A request is resolved as `dnf install` resolves its arguments. The install root
-is empty. Repositories are given in configuration order:
+A request is resolved as `dnf install` resolves its arguments, "@group" among
+them. A goal may have "group", the packages of a group in order, as comps would
+list them: {"name": "b", "with": "c", "base_arch": true}. The install root is
+empty. Repositories are given in configuration order:
 
     dnf_goals.py --repo baseos=/path/to/baseos --repo appstream=/path,priority=10 < goals
 """
@@ -18,8 +20,10 @@ import logging
 import os
 import sys
 import tempfile
+import types
 
 import dnf
+import dnf.comps
 import dnf.goal
 import hawkey
 
@@ -61,11 +65,18 @@ def open_base(options):
 
 def answer(base, goal):
     base._goal = dnf.goal.Goal(base.sack)
-    for request in goal["requests"]:
+    base._comps_trans = dnf.comps.TransactionBunch()
+    for request in goal.get("requests") or []:
         try:
-            base.install(request, strict=True)
+            if request.startswith("@"):
+                base.install_specs([request])
+            else:
+                base.install(request, strict=True)
         except dnf.exceptions.Error as err:
             return {"error": str(err)}
+    if goal.get("group"):
+        base._comps_trans = group_of(goal["group"])
+    base._finalize_comps_trans()
     solved = base._goal.run(
         force_best=goal.get("best", True),
         ignore_weak_deps=not goal.get("weak", False),
@@ -75,6 +86,15 @@ def answer(base, goal):
         return {"error": "; ".join(" / ".join(p) for p in problems) or "unresolvable"}
     installs = base._goal.list_installs()
     return {"packages": sorted("%s@%s" % (p, p.reponame) for p in installs)}
+
+
+def group_of(packages):
+    """What dnf makes of a group, but in a fixed order."""
+    listed = [
+        types.SimpleNamespace(name=p["name"], requires=p.get("with"), basearchonly=p.get("base_arch", False))
+        for p in packages
+    ]
+    return types.SimpleNamespace(install=listed, install_opt=[], upgrade=[], remove=[])
 
 
 def main():

@@ -58,6 +58,7 @@ const (
 	BadArch                   // Packages do not run on the machine
 	InferiorArch              // Packages are for an inferior architecture
 	PinnedAway                // Packages are ruled out by a pin
+	Joined                    // Packages bring Offered along: the group of Request says so
 	Incompatible              // Packages need the combination Dep, which is not to be had
 	RichConflict              // Packages conflict with the combination Dep
 )
@@ -248,7 +249,10 @@ func (e *explainer) join(list []*Reason, r *Reason) []*Reason {
 func (e *explainer) describe(id rpm.ID, i int32) []*Reason {
 	lits := e.rules[i].lits
 	r := &Reason{Packages: []rpm.ID{id}}
+	joins := e.companion(i, id)
 	switch {
+	case joins != nil:
+		r.Kind, r.Request, r.Offered = Joined, joins.request, joins.candidates
 	case i >= e.archFrom:
 		r.Kind = InferiorArch
 	case i >= e.jobsFrom:

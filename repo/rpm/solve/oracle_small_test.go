@@ -143,14 +143,14 @@ func TestOracleCases(t *testing.T) {
 		for j := range job.Requests {
 			job.Requests[j] = prefix + job.Requests[j]
 		}
-		goals = append(goals, oracleGoal{job.Requests, job.Weak, job.Best})
+		goals = append(goals, oracleGoal{Requests: job.Requests, Weak: job.Weak, Best: job.Best})
 		cases = append(cases, test)
 	}
 	sources := []source{{id: "main", folder: writeRepo(t, packages), priority: 99, cost: 1000}}
 	s, answers := NewSolver(loadPool(t, sources)), askOracle(t, sources, goals)
 	for i, test := range cases {
 		g := goals[i]
-		r, err := s.Solve(t.Context(), Job{Requests: g.Requests, Weak: g.Weak, Best: g.Best})
+		r, err := s.Solve(t.Context(), g.job())
 		if diff := difference(s, r, err, answers[i]); diff != "" {
 			t.Errorf("%s: %+v: %s\n%s", test.name, g, diff, test.packages)
 		}
@@ -255,7 +255,7 @@ func compareWorlds(t *testing.T, s *Solver, packages []small, goals []oracleGoal
 	t.Helper()
 	different, refused, broken := 0, 0, 0
 	for i, g := range goals {
-		r, err := s.Solve(t.Context(), Job{Requests: g.Requests, Weak: g.Weak, Best: g.Best})
+		r, err := s.Solve(t.Context(), g.job())
 		if answers[i].Error != "" {
 			refused++
 		}
@@ -270,7 +270,7 @@ func compareWorlds(t *testing.T, s *Solver, packages []small, goals []oracleGoal
 		if different++; different > 3 {
 			continue
 		}
-		prefix := g.Requests[0][:4]
+		prefix := append(slices.Clone(g.Requests), g.firstOfGroup())[0][:4]
 		var lines []string
 		for _, p := range packages {
 			if strings.HasPrefix(p.name, prefix) {

@@ -64,7 +64,7 @@ func (x *search) result() *Result {
 	slices.SortFunc(r.Packages, x.compareNames)
 	for i := range x.goal.jobs {
 		for _, id := range x.goal.jobs[i].candidates {
-			if x.installed(id) {
+			if x.installed(id) && x.stands(&x.goal.jobs[i]) {
 				r.Requested = append(r.Requested, Taken{x.goal.jobs[i].request, id})
 			}
 		}

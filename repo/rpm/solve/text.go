@@ -77,6 +77,8 @@ func (p *Problem) line(r *Reason) string {
 		return fmt.Sprintf("%s %s not run on this architecture", who, verb("does", "do"))
 	case InferiorArch:
 		return fmt.Sprintf("%s %s not for the best architecture", who, verb("is", "are"))
+	case Joined:
+		return fmt.Sprintf("%s %s along what %s goes with: %s", who, verb("brings", "bring"), r.Request, s.list(r.Offered))
 	case PinnedAway:
 		return fmt.Sprintf("%s %s ruled out by a pin", who, verb("is", "are"))
 	}
