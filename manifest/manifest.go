@@ -109,6 +109,7 @@ type Lock struct {
 	Target      Target     `yaml:"target" json:"target"`
 	Requests    []Request  `yaml:"requests" json:"requests"`
 	Constraints []Request  `yaml:"constraints,omitempty" json:"constraints,omitempty"` // narrow a version, ask for nothing
+	Modules     []string   `yaml:"modules,omitempty" json:"modules,omitempty"`         // module streams that were on, "name:stream", sorted
 	Sources     []Source   `yaml:"sources" json:"sources"`
 	Artifacts   []Artifact `yaml:"artifacts" json:"artifacts"` // sorted by Path
 }

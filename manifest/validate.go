@@ -96,6 +96,11 @@ func (l *Lock) validate(f *findings) {
 			f.add("request %q: wants a known kind and role and one line of text", r.Want)
 		}
 	}
+	for _, m := range l.Modules {
+		if name, stream, ok := strings.Cut(m, ":"); !ok || name == "" || stream == "" || !isText(m) {
+			f.add("module %q: wants NAME:STREAM", m)
+		}
+	}
 	sources := map[string]Kind{}
 	for _, s := range l.Sources {
 		if _, twice := sources[s.ID]; twice {

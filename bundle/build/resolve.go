@@ -97,6 +97,13 @@ func (r *resolving) source(s manifest.Source) {
 	r.lock.Sources = append(r.lock.Sources, s)
 }
 
+// modules notes module streams that packages may have come from.
+func (r *resolving) modules(streams []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lock.Modules = append(r.lock.Modules, streams...)
+}
+
 func (r *resolving) rpms(ctx context.Context) error {
 	rpms, err := OpenRPMs(ctx, r.options)
 	if err != nil {
@@ -112,6 +119,7 @@ func (r *resolving) rpms(ctx context.Context) error {
 	r.mu.Unlock()
 	for _, l := range rpms.loaded {
 		r.source(rpms.sources[l.ID])
+		r.modules(l.Streams)
 	}
 	r.clock.see(rpms.clock.time)
 	return nil
@@ -195,6 +203,8 @@ func address(u string) string { return fetch.Redact(u) }
 // finish puts everything in order and dates the lock.
 func (r *resolving) finish() error {
 	r.lock.Requests = r.settled
+	slices.Sort(r.lock.Modules)
+	r.lock.Modules = slices.Compact(r.lock.Modules)
 	slices.SortFunc(r.lock.Artifacts, func(a, b manifest.Artifact) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortFunc(r.lock.Sources, func(a, b manifest.Source) int { return strings.Compare(a.ID, b.ID) })
 	r.lock.Time = r.clock.time.UTC().Truncate(time.Second)

@@ -51,7 +51,7 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	r, err := loadRPMs(ctx, inputs, o.Spec.Arch)
+	r, err := loadRPMs(ctx, inputs, o.Spec.Arch, o.Spec.moduleOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +62,10 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	return r, nil
 }
 
-func loadRPMs(ctx context.Context, inputs []repomd.Input, arch string) (*RPMs, error) {
+func loadRPMs(ctx context.Context, inputs []repomd.Input, arch string, modules repomd.ModuleOptions) (*RPMs, error) {
 	r := &RPMs{pool: rpm.NewPool(), arch: arch, sources: map[rpm.RepoID]manifest.Source{}, clock: &newest{}}
 	var err error
-	if r.loaded, err = repomd.Load(ctx, r.pool, inputs, repomd.Options{}); err != nil {
+	if r.loaded, err = repomd.Load(ctx, r.pool, inputs, repomd.Options{Modules: modules}); err != nil {
 		return nil, err
 	}
 	r.prepare()
@@ -284,7 +284,8 @@ func proveRPMs(ctx context.Context, tree Tree, lock *manifest.Lock, _ ProveOptio
 		return manifest.Check{}, nil
 	}
 	input := repomd.Input{Repo: rpm.Repo{ID: "bundle", Priority: 99, Cost: 1000, ModuleHotfixes: true, Role: manifest.Provides}, Tree: repo.Tree(below{tree, rpmFolder})}
-	r, err := loadRPMs(ctx, []repomd.Input{input}, lock.Target.Arch)
+	// It has no modules.yaml, and module_hotfixes: a stream is of no matter any more.
+	r, err := loadRPMs(ctx, []repomd.Input{input}, lock.Target.Arch, repomd.ModuleOptions{})
 	if err != nil {
 		return manifest.Check{}, fmt.Errorf("prove packages: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -36,7 +37,7 @@ func specFlags() []cli.Flag {
 		&cli.StringFlag{Name: "node-binary", Usage: "the pgbundle for the nodes, where this one does not fit: `FILE`, or a folder of releases"},
 		indexFlag(),
 	}
-	return append(append(flags, pinFlags()...), galaxyFlags()...)
+	return slices.Concat(flags, pinFlags(), moduleFlags(), galaxyFlags())
 }
 
 func buildCommand(h host) *cli.Command {
@@ -133,6 +134,7 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 	}
 	for flag, field := range map[string]*[]string{
 		"with": &spec.With, "package": &spec.Packages, "constraint": &spec.Constraints, "pin": &spec.Pins, "etcd-url": &spec.EtcdURLs,
+		"enable-module": &spec.Modules, "disable-module": &spec.DisableModules,
 	} {
 		if c.IsSet(flag) {
 			*field = c.StringSlice(flag)
@@ -261,7 +263,7 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 // flags would.
 func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, *build.Resolution, error) {
 	for _, flag := range []string{"config", "pg", "etcd", "target", "arch", "python", "node-python", "control-python",
-		"patroni", "with", "package", "constraint", "weak", "pin", "strict"} {
+		"patroni", "with", "package", "constraint", "weak", "pin", "strict", "enable-module", "disable-module"} {
 		if c.IsSet(flag) {
 			return build.Options{}, nil, &usageError{"--lock fixes what --" + flag + " asks for: give one of them", "pgbundle build --lock FILE"}
 		}

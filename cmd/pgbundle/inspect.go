@@ -78,6 +78,7 @@ type bundleSummary struct {
 	Target   manifest.Target    `json:"target"`
 	Time     string             `json:"time"`
 	Requests []manifest.Request `json:"requests"`
+	Modules  []string           `json:"modules,omitempty"`
 	Contents []build.Group      `json:"contents"`
 	Sources  []build.PlanSource `json:"sources"`
 	Checked  []manifest.Check   `json:"checked"`
@@ -88,7 +89,7 @@ func summaryOf(b *bundle.Bundle) bundleSummary {
 	plan := build.PlanOf(&m.Lock, func(string) bool { return true })
 	return bundleSummary{
 		ID: b.ID(), Signed: b.Signature() != nil, Target: m.Lock.Target, Time: m.Lock.Time.UTC().Format("2006-01-02T15:04:05Z"),
-		Requests: m.Lock.Requests, Contents: plan.Groups, Sources: plan.Sources, Checked: m.Checked,
+		Requests: m.Lock.Requests, Modules: m.Lock.Modules, Contents: plan.Groups, Sources: plan.Sources, Checked: m.Checked,
 	}
 }
 
@@ -109,6 +110,9 @@ func writeSummary(w io.Writer, s bundleSummary) {
 		}
 	}
 	writeRequests(w, s.Requests)
+	for _, m := range s.Modules {
+		fmt.Fprintf(w, "stream  %s was on\n", m)
+	}
 	for _, check := range s.Checked {
 		fmt.Fprintf(w, "proven  %s: %s (when it was built)\n", check.Name, check.Result)
 	}

@@ -40,7 +40,7 @@ func resolveRPMCommand(h host) *cli.Command {
 		&cli.BoolFlag{Name: "weak", Usage: "follow weak dependencies too"},
 		&cli.BoolFlag{Name: "each", Usage: "solve every NAME apart: one JSON object a line"},
 		whyFlag(), jsonFlag())
-	flags = append(flags, pinFlags()...)
+	flags = append(append(flags, pinFlags()...), moduleFlags()...)
 	return &cli.Command{
 		Name:      "rpm",
 		Usage:     "close a set of RPM requirements on an empty system, as dnf would",
@@ -54,6 +54,7 @@ is 0.
 Examples:
    pgbundle resolve rpm --repo baseos=/srv/baseos --repo appstream=/srv/appstream haproxy
    pgbundle resolve rpm --repos rocky --arch aarch64 --why openssl-libs keepalived
+   pgbundle resolve rpm --repos rocky --enable-module postgresql:15 postgresql-server
    pgbundle resolve rpm --repos ./site.repo --each - < names
    pgbundle resolve rpm --repos rocky @core '@Minimal Install'
    pgbundle resolve rpm --repos rocky --pin postgresql16-server=16.4 postgresql16-contrib`,
@@ -71,7 +72,8 @@ func runResolveRPM(c *cli.Context, h host) error {
 		return err
 	}
 	spec := build.Spec{Target: "rhel" + c.String("releasever"), Arch: c.String("arch"), PostgreSQL: c.String("pg"),
-		Pins: c.StringSlice("pin"), Strict: c.Bool("strict")}
+		Pins: c.StringSlice("pin"), Strict: c.Bool("strict"),
+		Modules: c.StringSlice("enable-module"), DisableModules: c.StringSlice("disable-module")}
 	if !releaseForm.MatchString(c.String("releasever")) {
 		return &usageError{fmt.Sprintf("--releasever %q: takes 9, or a minor like 9.4", c.String("releasever")), "pgbundle resolve rpm --releasever 9"}
 	}
