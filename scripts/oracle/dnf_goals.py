@@ -11,7 +11,7 @@ them. A goal may have "group", the packages of a group in order, as comps would
 list them: {"name": "b", "with": "c", "base_arch": true}. The install root is
 empty. Repositories are given in configuration order:
 
-    dnf_goals.py --repo baseos=/path/to/baseos --repo appstream=/path,priority=10 < goals
+    dnf_goals.py --repo baseos=/path/to/baseos --repo appstream=/path,priority=10,excludepkgs=a*|b < goals
 """
 
 import argparse
@@ -57,7 +57,9 @@ def open_base(options):
         repo.gpgcheck = False
         for setting in settings:
             key, _, value = setting.partition("=")
-            setattr(repo, key, int(value) if value.isdigit() else value)
+            if key in ("excludepkgs", "includepkgs"):
+                value = value.split("|")
+            setattr(repo, key, int(value) if isinstance(value, str) and value.isdigit() else value)
         base.repos.add(repo)
     base.fill_sack(load_system_repo=False)
     return base
