@@ -67,6 +67,9 @@ type Request struct {
 	Kind Kind   `yaml:"kind" json:"kind"`
 	Role Role   `yaml:"role" json:"role"`
 	Want string `yaml:"want" json:"want"`
+	// Group says that nobody named the package: it was asked for in a group, in
+	// these words ("@core").
+	Group string `yaml:"group,omitempty" json:"group,omitempty"`
 }
 
 // SourceRole says what a repository is for.
@@ -121,6 +124,7 @@ type Lock struct {
 	Profile     Profile    `yaml:"profile,omitempty" json:"profile,omitempty"` // "" is Full
 	Requests    []Request  `yaml:"requests" json:"requests"`
 	Constraints []Request  `yaml:"constraints,omitempty" json:"constraints,omitempty"` // narrow a version, ask for nothing
+	Modules     []string   `yaml:"modules,omitempty" json:"modules,omitempty"`         // module streams that were on, "name:stream", sorted
 	Sources     []Source   `yaml:"sources" json:"sources"`
 	Artifacts   []Artifact `yaml:"artifacts" json:"artifacts"` // sorted by Path
 	// Nodes are what a delta was made for; there are none when it was made for the

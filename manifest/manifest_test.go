@@ -18,9 +18,10 @@ func sampleLock() Lock {
 		Time:    time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC),
 		Target:  Target{OS: "rhel", Release: "9.4", Arch: "x86_64", ControlPython: "3.9", NodePython: "3.9"},
 		Requests: []Request{
-			{RPM, TargetNode, "postgresql16-server"}, {Wheel, TargetNode, "patroni[etcd3]>=3.0.3,<4"},
+			{Kind: RPM, Role: TargetNode, Want: "postgresql16-server"}, {Kind: RPM, Role: TargetNode, Want: "bash", Group: "@core"},
+			{Kind: Wheel, Role: TargetNode, Want: "patroni[etcd3]>=3.0.3,<4"},
 		},
-		Constraints: []Request{{Wheel, Control, "jinja2<3.2"}},
+		Constraints: []Request{{Kind: Wheel, Role: Control, Want: "jinja2<3.2"}},
 		Sources: []Source{
 			{ID: "pgdg16", Kind: RPM, Role: Provides, URLs: []string{"https://example.org/16/"}, Keys: []Key{{
 				Fingerprint: strings.Repeat("AB12", 10), Armor: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nx\n-----END PGP PUBLIC KEY BLOCK-----\n",

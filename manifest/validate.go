@@ -92,8 +92,13 @@ func (l *Lock) validate(f *findings) {
 	}
 	l.Target.validate(f)
 	for _, r := range append(slices.Clone(l.Requests), l.Constraints...) {
-		if !isKind(r.Kind) || !isRole(r.Role) || r.Want == "" || !isText(r.Want) {
+		if !isKind(r.Kind) || !isRole(r.Role) || r.Want == "" || !isText(r.Want) || !isText(r.Group) {
 			f.add("request %q: wants a known kind and role and one line of text", r.Want)
+		}
+	}
+	for _, m := range l.Modules {
+		if name, stream, ok := strings.Cut(m, ":"); !ok || name == "" || stream == "" || !isText(m) {
+			f.add("module %q: wants NAME:STREAM", m)
 		}
 	}
 	sources := map[string]Kind{}

@@ -58,9 +58,10 @@ type resolving struct {
 	lock    *manifest.Lock
 	clock   newest
 
-	mu    sync.Mutex
-	errs  []error
-	notes []string
+	mu      sync.Mutex
+	errs    []error
+	notes   []string
+	settled []manifest.Request // the lock's requests, those for groups replaced
 }
 
 func (r *resolving) fail(err error) {
@@ -96,17 +97,29 @@ func (r *resolving) source(s manifest.Source) {
 	r.lock.Sources = append(r.lock.Sources, s)
 }
 
+// modules notes module streams that packages may have come from.
+func (r *resolving) modules(streams []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lock.Modules = append(r.lock.Modules, streams...)
+}
+
 func (r *resolving) rpms(ctx context.Context) error {
 	rpms, err := OpenRPMs(ctx, r.options)
 	if err != nil {
 		return err
 	}
 	wants := slices.DeleteFunc(slices.Clone(r.lock.Requests), func(q manifest.Request) bool { return q.Kind != manifest.RPM })
-	if _, err := r.ask(ctx, rpmRequest{rpms: rpms, wants: wants, weak: r.options.Spec.WeakDeps, note: r.note}); err != nil {
+	request := &rpmRequest{rpms: rpms, wants: wants, weak: r.options.Spec.WeakDeps, note: r.note}
+	if _, err := r.ask(ctx, request); err != nil {
 		return err
 	}
+	r.mu.Lock()
+	r.settled = rpms.settled(r.lock.Requests, request.answer)
+	r.mu.Unlock()
 	for _, l := range rpms.loaded {
 		r.source(rpms.sources[l.ID])
+		r.modules(l.Streams)
 	}
 	r.clock.see(rpms.clock.time)
 	return nil
@@ -189,6 +202,9 @@ func address(u string) string { return fetch.Redact(u) }
 
 // finish puts everything in order and dates the lock.
 func (r *resolving) finish() error {
+	r.lock.Requests = r.settled
+	slices.Sort(r.lock.Modules)
+	r.lock.Modules = slices.Compact(r.lock.Modules)
 	slices.SortFunc(r.lock.Artifacts, func(a, b manifest.Artifact) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortFunc(r.lock.Sources, func(a, b manifest.Source) int { return strings.Compare(a.ID, b.ID) })
 	r.lock.Time = r.clock.time.UTC().Truncate(time.Second)

@@ -25,6 +25,7 @@ type RPMs struct {
 	sources map[rpm.RepoID]manifest.Source
 	loaded  []*repomd.Repository
 	files   map[string]bool // paths and globs that the file lists were read for
+	comps   *repomd.Comps   // of all repositories, when a group was asked for
 	clock   *newest
 	pins    []string // NAME=EVR
 	strict  bool     // take no older build where the newest cannot be met
@@ -51,7 +52,7 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	r, err := loadRPMs(ctx, inputs, o.Spec.Arch)
+	r, err := loadRPMs(ctx, inputs, o.Spec.Arch, o.Spec.moduleOptions())
 	if err != nil {
 		return nil, err
 	}
@@ -63,10 +64,10 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	return r, nil
 }
 
-func loadRPMs(ctx context.Context, inputs []repomd.Input, arch string) (*RPMs, error) {
+func loadRPMs(ctx context.Context, inputs []repomd.Input, arch string, modules repomd.ModuleOptions) (*RPMs, error) {
 	r := &RPMs{pool: rpm.NewPool(), arch: arch, sources: map[rpm.RepoID]manifest.Source{}, clock: &newest{}}
 	var err error
-	if r.loaded, err = repomd.Load(ctx, r.pool, inputs, repomd.Options{}); err != nil {
+	if r.loaded, err = repomd.Load(ctx, r.pool, inputs, repomd.Options{Modules: modules}); err != nil {
 		return nil, err
 	}
 	r.prepare()
@@ -109,12 +110,14 @@ func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manif
 	return in, source, nil
 }
 
-// Solve closes names jointly on an empty system, with the newest builds that
-// work. A strict spec that passes one over is a *StrictError.
-func (r *RPMs) Solve(ctx context.Context, names []string, weak bool) ([]Resolved, error) {
-	res, passed, err := r.newest(ctx, solve.Job{Requests: names, Weak: weak})
-	if err != nil {
-		return nil, err
+// Solve closes names and groups jointly on an empty system, with the newest
+// builds that work. Notes say what a person should know of the groups. A strict
+// spec that passes a newer build over is a *StrictError.
+func (r *RPMs) Solve(ctx context.Context, names []string, weak bool) (resolved []Resolved, notes []string, err error) {
+	job, notes, unknown := r.job(ctx, names, weak)
+	res, passed, err := r.newest(ctx, job)
+	if err := errors.Join(unknown, err); err != nil {
+		return nil, nil, err
 	}
 	list := make([]Resolved, len(res.Packages))
 	for i, id := range res.Packages {
@@ -124,11 +127,11 @@ func (r *RPMs) Solve(ctx context.Context, names []string, weak bool) ([]Resolved
 		}
 	}
 	slices.SortFunc(list, func(a, b Resolved) int { return strings.Compare(a.NEVRA, b.NEVRA) })
-	return list, nil
+	return list, notes, nil
 }
 
 // resolved describes one package of an answer. What was asked for is wanted by
-// its own name, too.
+// its own name, too, and by the group that it was asked for in.
 func (r *RPMs) resolved(id rpm.ID, by []solve.Link) Resolved {
 	pkg := r.pool.Package(id)
 	name := r.pool.String(pkg.Name)
@@ -139,8 +142,11 @@ func (r *RPMs) resolved(id rpm.ID, by []solve.Link) Resolved {
 	}
 	for _, link := range by {
 		w := name // a request
-		if link.Relation != solve.Request {
+		switch {
+		case link.Relation != solve.Request:
 			w = r.pool.String(r.pool.Package(link.By).Name)
+		case isGroup(link.Request):
+			w = link.Request
 		}
 		if !slices.Contains(res.WantedBy, w) {
 			res.WantedBy = append(res.WantedBy, w)
@@ -159,8 +165,18 @@ func (r *RPMs) Each(ctx context.Context, names []string, weak bool, jobs int, us
 			return err
 		}
 	}
+	if slices.ContainsFunc(names, isGroup) {
+		if _, err := r.groupsOf(ctx); err != nil { // before several ask at once
+			return err
+		}
+	}
 	return inOrder(ctx, jobs, names, func(name string) ([]string, error) {
-		res, err := r.solver.Solve(ctx, solve.Job{Requests: []string{name}, Weak: weak, Best: true, Pins: r.pins})
+		job, _, err := r.job(ctx, []string{name}, weak)
+		if err != nil {
+			return nil, err
+		}
+		job.Best, job.Pins = true, r.pins
+		res, err := r.solver.Solve(ctx, job)
 		if err != nil {
 			return nil, r.ways.addTo(r.pool, err)
 		}
@@ -179,19 +195,26 @@ type rpmRequest struct {
 	wants []manifest.Request
 	weak  bool
 	note  func(string)
+
+	answer *solve.Result // set by Resolve
 }
 
 // Resolve closes the requests jointly.
-func (r rpmRequest) Resolve(ctx context.Context, _ manifest.Target) ([]manifest.Artifact, error) {
+func (r *rpmRequest) Resolve(ctx context.Context, _ manifest.Target) ([]manifest.Artifact, error) {
 	var names []string
 	for _, w := range r.wants {
 		if !slices.Contains(names, w.Want) {
 			names = append(names, w.Want)
 		}
 	}
-	res, passed, err := r.rpms.newest(ctx, solve.Job{Requests: names, Weak: r.weak})
-	if err != nil {
+	job, notes, unknown := r.rpms.job(ctx, names, r.weak)
+	res, passed, err := r.rpms.newest(ctx, job)
+	if err := errors.Join(unknown, err); err != nil {
 		return nil, fmt.Errorf("resolve packages: %w", err)
+	}
+	r.answer = res
+	for _, text := range notes {
+		r.note(text)
 	}
 	for _, p := range passed {
 		r.note(p.String())
@@ -227,7 +250,11 @@ func (r *RPMs) roles(ctx context.Context, wants []manifest.Request, weak bool) m
 		if len(names) == 0 {
 			continue
 		}
-		res, err := r.solveNewest(ctx, solve.Job{Requests: names, Weak: weak})
+		job, _, err := r.job(ctx, names, weak)
+		if err != nil {
+			continue // nor had the joint request an answer
+		}
+		res, err := r.solveNewest(ctx, job)
 		if err != nil {
 			continue // the joint request has an answer: nobody is told less than the truth by "target"
 		}
@@ -259,13 +286,14 @@ func proveRPMs(ctx context.Context, tree Tree, lock *manifest.Lock, _ ProveOptio
 		return manifest.Check{}, nil
 	}
 	input := repomd.Input{Repo: rpm.Repo{ID: "bundle", Priority: 99, Cost: 1000, ModuleHotfixes: true, Role: manifest.Provides}, Tree: repo.Tree(below{tree, rpmFolder})}
-	r, err := loadRPMs(ctx, []repomd.Input{input}, lock.Target.Arch)
+	// It has no modules.yaml, and module_hotfixes: a stream is of no matter any more.
+	r, err := loadRPMs(ctx, []repomd.Input{input}, lock.Target.Arch, repomd.ModuleOptions{})
 	if err != nil {
 		return manifest.Check{}, fmt.Errorf("prove packages: %w", err)
 	}
 	slices.Sort(wants)
 	wants = slices.Compact(wants)
-	closed, err := r.Solve(ctx, wants, false)
+	closed, _, err := r.Solve(ctx, wants, false)
 	if err != nil {
 		return manifest.Check{}, fmt.Errorf("prove packages: %w", err)
 	}

@@ -12,29 +12,32 @@ import (
 
 	"pgbundle/manifest"
 	"pgbundle/repo/pypi/pep508"
+	"pgbundle/repo/rpm/repomd"
 )
 
 // Spec is what somebody wants in a bundle: the content of pgbundle.yaml, of
 // the flags, or of both. A zero field means the default.
 type Spec struct {
-	PostgreSQL    string   `yaml:"postgresql,omitempty"`     // major: "16"
-	Etcd          string   `yaml:"etcd,omitempty"`           // version: "3.5.16"
-	Target        string   `yaml:"target,omitempty"`         // "rhel9" or "rhel9.4"
-	Arch          string   `yaml:"arch,omitempty"`           // "x86_64" or "aarch64"
-	Python        string   `yaml:"python,omitempty"`         // sets both of the next two
-	ControlPython string   `yaml:"control_python,omitempty"` // "3.9"
-	NodePython    string   `yaml:"node_python,omitempty"`    // "3.9"
-	Patroni       string   `yaml:"patroni,omitempty"`        // a version range, or a whole requirement
-	AnsibleCore   string   `yaml:"ansible_core,omitempty"`   // a version range
-	With          []string `yaml:"with,omitempty"`           // optional parts: "pgbackrest"
-	Packages      []string `yaml:"packages,omitempty"`       // further RPM packages for the nodes
-	Wheels        []string `yaml:"wheels,omitempty"`         // further requirements for the nodes
-	ControlWheels []string `yaml:"control_wheels,omitempty"` // further requirements for the control node
-	Constraints   []string `yaml:"constraints,omitempty"`    // narrow wheel versions, ask for none
-	Collections   []string `yaml:"collections,omitempty"`    // further Ansible collections
-	WeakDeps      bool     `yaml:"weak_deps,omitempty"`      // follow Recommends and Supplements
-	Pins          []string `yaml:"pins,omitempty"`           // builds of RPM packages, NAME=EVR
-	Strict        bool     `yaml:"strict,omitempty"`         // take no older RPM where the newest cannot be met
+	PostgreSQL     string   `yaml:"postgresql,omitempty"`      // major: "16"
+	Etcd           string   `yaml:"etcd,omitempty"`            // version: "3.5.16"
+	Target         string   `yaml:"target,omitempty"`          // "rhel9" or "rhel9.4"
+	Arch           string   `yaml:"arch,omitempty"`            // "x86_64" or "aarch64"
+	Python         string   `yaml:"python,omitempty"`          // sets both of the next two
+	ControlPython  string   `yaml:"control_python,omitempty"`  // "3.9"
+	NodePython     string   `yaml:"node_python,omitempty"`     // "3.9"
+	Patroni        string   `yaml:"patroni,omitempty"`         // a version range, or a whole requirement
+	AnsibleCore    string   `yaml:"ansible_core,omitempty"`    // a version range
+	With           []string `yaml:"with,omitempty"`            // optional parts: "pgbackrest"
+	Packages       []string `yaml:"packages,omitempty"`        // further RPM packages for the nodes
+	Wheels         []string `yaml:"wheels,omitempty"`          // further requirements for the nodes
+	ControlWheels  []string `yaml:"control_wheels,omitempty"`  // further requirements for the control node
+	Constraints    []string `yaml:"constraints,omitempty"`     // narrow wheel versions, ask for none
+	Collections    []string `yaml:"collections,omitempty"`     // further Ansible collections
+	WeakDeps       bool     `yaml:"weak_deps,omitempty"`       // follow Recommends and Supplements
+	Pins           []string `yaml:"pins,omitempty"`            // builds of RPM packages, NAME=EVR
+	Strict         bool     `yaml:"strict,omitempty"`          // take no older RPM where the newest cannot be met
+	Modules        []string `yaml:"modules,omitempty"`         // module streams to enable, NAME:STREAM
+	DisableModules []string `yaml:"disable_modules,omitempty"` // modules of which no stream is on
 
 	Repos        []string          `yaml:"repos,omitempty"`        // "rocky", "alma", "host", or a .repo file
 	Repositories map[string]string `yaml:"repositories,omitempty"` // id: URL or folder
@@ -92,6 +95,12 @@ func (s Spec) MachineTarget() manifest.Target {
 		OS: "rhel", Release: strings.TrimPrefix(s.Target, "rhel"), Arch: s.Arch,
 		ControlPython: s.ControlPython, NodePython: s.NodePython,
 	}
+}
+
+// moduleOptions say which module streams are on at the nodes.
+func (s Spec) moduleOptions() repomd.ModuleOptions {
+	major, _, _ := strings.Cut(s.MachineTarget().Release, ".")
+	return repomd.ModuleOptions{Enabled: s.Modules, Disabled: s.DisableModules, Platform: "el" + major}
 }
 
 // Digest is the sha256 of what the spec wants, in hex. Where things come from

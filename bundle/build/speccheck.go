@@ -13,11 +13,13 @@ import (
 )
 
 var (
-	targetForm  = regexp.MustCompile(`^rhel(9(?:\.(?:[0-9]|1[0-9]))?)$`)
-	etcdForm    = regexp.MustCompile(`^v?3\.[0-9]{1,3}\.[0-9]{1,3}$`)
-	versionForm = regexp.MustCompile(`[0-9][0-9A-Za-z.]*`)
-	pinForm     = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]*=([0-9]+:)?[^-:=\s]+(-[^-:=\s]+)?$`)
-	pythonForm  = regexp.MustCompile(`^3\.[0-9]{1,2}(\.[0-9]{1,2})?$`)
+	targetForm     = regexp.MustCompile(`^rhel(9(?:\.(?:[0-9]|1[0-9]))?)$`)
+	etcdForm       = regexp.MustCompile(`^v?3\.[0-9]{1,3}\.[0-9]{1,3}$`)
+	versionForm    = regexp.MustCompile(`[0-9][0-9A-Za-z.]*`)
+	pinForm        = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]*=([0-9]+:)?[^-:=\s]+(-[^-:=\s]+)?$`)
+	moduleForm     = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]*:[0-9A-Za-z][0-9A-Za-z._+-]*$`)
+	moduleNameForm = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]*$`)
+	pythonForm     = regexp.MustCompile(`^3\.[0-9]{1,2}(\.[0-9]{1,2})?$`)
 )
 
 // Check returns every mistake in a spec, joined; each is of class
@@ -70,8 +72,8 @@ func (s Spec) mistakes() []mistake {
 		}
 	}
 	for _, name := range s.Packages {
-		if strings.TrimSpace(name) != name || name == "" {
-			wrong("packages", name, "packages %q: takes a name, a capability or a /path", name)
+		if strings.TrimSpace(name) != name || name == "" || name == "@" {
+			wrong("packages", name, "packages %q: takes a name, a capability, a /path or a @group", name)
 		}
 	}
 	for _, pin := range s.Pins {
@@ -79,7 +81,37 @@ func (s Spec) mistakes() []mistake {
 			wrong("pins", pin, "pins %q: takes NAME=VERSION or NAME=VERSION-RELEASE, such as postgresql16-server=16.4", pin)
 		}
 	}
+	list = append(list, s.wrongModules()...)
 	return append(list, s.wrongRequirements()...)
+}
+
+// wrongModules are those that name no module, or contradict each other.
+func (s Spec) wrongModules() []mistake {
+	var list []mistake
+	wrong := func(key, value, format string, args ...any) {
+		list = append(list, mistake{[]string{key}, value, fmt.Sprintf(format, args...)})
+	}
+	streams := map[string]string{}
+	for _, m := range s.Modules {
+		if !moduleForm.MatchString(m) {
+			wrong("modules", m, "modules %q: takes NAME:STREAM, such as postgresql:15", m)
+			continue
+		}
+		name, stream, _ := strings.Cut(m, ":")
+		if other := streams[name]; other != "" && other != stream {
+			wrong("modules", m, "modules %q: %s:%s is enabled too, and a module has one stream", m, name, other)
+		}
+		streams[name] = stream
+	}
+	for _, name := range s.DisableModules {
+		switch {
+		case !moduleNameForm.MatchString(name):
+			wrong("disable_modules", name, "disable_modules %q: takes the NAME of a module, such as postgresql", name)
+		case streams[name] != "":
+			wrong("disable_modules", name, "disable_modules %q: its stream %s is enabled", name, streams[name])
+		}
+	}
+	return list
 }
 
 // wrongRequirements are those that no resolver could read.

@@ -34,7 +34,7 @@ func TestSpecFileSaysWhere(t *testing.T) {
 			`pgbundle.yaml:1: patroni "patronix>=3.0.3": takes a version range such as >=3.0.3,<4 or ==3.3.2, or a whole requirement such as patroni[etcd3]>=3.0.3`},
 		"old patroni": {"patroni: <3\n",
 			`pgbundle.yaml:1: patroni "<3": below 3.0.3 it can lose acknowledged rows when a frozen leader thaws; ask for >=3.0.3`},
-		"package": {"packages: ['']\n", `pgbundle.yaml:1: packages "": takes a name, a capability or a /path`},
+		"package": {"packages: ['']\n", `pgbundle.yaml:1: packages "": takes a name, a capability, a /path or a @group`},
 		"wheel": {"wheels:\n  - good\n  - 'bad ='\n",
 			`pgbundle.yaml:3: wheels "bad =": takes a requirement such as psycopg>=3 (parse requirement "bad =": parse specifier "=": no operator)`},
 		"collection": {"collections: [posix]\n",

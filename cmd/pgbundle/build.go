@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -29,14 +30,14 @@ func specFlags() []cli.Flag {
 		&cli.StringFlag{Name: "control-python", Usage: "Python `VERSION` of the control node: 3.9 to 3.11"},
 		&cli.StringFlag{Name: "patroni", Usage: "Patroni as `SPEC` (default: >=3.0.3,<4)"},
 		&cli.StringSliceFlag{Name: "with", Usage: "an optional `PART`: pgbackrest"},
-		&cli.StringSliceFlag{Name: "package", Usage: "a further RPM `NAME` for the nodes"},
+		&cli.StringSliceFlag{Name: "package", Usage: "a further RPM `NAME` for the nodes, or a @group"},
 		&cli.StringSliceFlag{Name: "constraint", Usage: "narrow a wheel's version: `REQ`, such as 'urllib3<2'"},
 		&cli.BoolFlag{Name: "weak", Usage: "follow weak dependencies of RPMs too"},
 		&cli.StringSliceFlag{Name: "etcd-url", Usage: "folder of etcd releases: `URL` or folder; given again: mirrors"},
 		&cli.StringFlag{Name: "node-binary", Usage: "the pgbundle for the nodes, where this one does not fit: `FILE`, or a folder of releases"},
 		indexFlag(),
 	}
-	return append(append(flags, pinFlags()...), galaxyFlags()...)
+	return slices.Concat(flags, pinFlags(), moduleFlags(), galaxyFlags())
 }
 
 func buildCommand(h host) *cli.Command {
@@ -133,6 +134,7 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 	}
 	for flag, field := range map[string]*[]string{
 		"with": &spec.With, "package": &spec.Packages, "constraint": &spec.Constraints, "pin": &spec.Pins, "etcd-url": &spec.EtcdURLs,
+		"enable-module": &spec.Modules, "disable-module": &spec.DisableModules,
 	} {
 		if c.IsSet(flag) {
 			*field = c.StringSlice(flag)
@@ -261,7 +263,7 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 // flags would.
 func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, *build.Resolution, error) {
 	for _, flag := range []string{"config", "pg", "etcd", "target", "arch", "python", "node-python", "control-python",
-		"patroni", "with", "package", "constraint", "weak", "pin", "strict"} {
+		"patroni", "with", "package", "constraint", "weak", "pin", "strict", "enable-module", "disable-module"} {
 		if c.IsSet(flag) {
 			return build.Options{}, nil, &usageError{"--lock fixes what --" + flag + " asks for: give one of them", "pgbundle build --lock FILE"}
 		}

@@ -58,6 +58,14 @@ func pinFlags() []cli.Flag {
 	}
 }
 
+// moduleFlags say which module streams are on.
+func moduleFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringSliceFlag{Name: "enable-module", Usage: "take RPMs of this module stream: `NAME:STREAM`, such as postgresql:15"},
+		&cli.StringSliceFlag{Name: "disable-module", Usage: "take no stream of the module `NAME`, its default stream neither"},
+	}
+}
+
 func indexFlag() cli.Flag {
 	return &cli.StringFlag{Name: "index-url", Usage: "Python package index: `URL` or folder (default: what pip is set up for)"}
 }

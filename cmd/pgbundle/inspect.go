@@ -78,6 +78,7 @@ type bundleSummary struct {
 	Target   manifest.Target    `json:"target"`
 	Time     string             `json:"time"`
 	Requests []manifest.Request `json:"requests"`
+	Modules  []string           `json:"modules,omitempty"`
 	Contents []build.Group      `json:"contents"`
 	Sources  []build.PlanSource `json:"sources"`
 	Checked  []manifest.Check   `json:"checked"`
@@ -88,7 +89,7 @@ func summaryOf(b *bundle.Bundle) bundleSummary {
 	plan := build.PlanOf(&m.Lock, func(string) bool { return true })
 	return bundleSummary{
 		ID: b.ID(), Signed: b.Signature() != nil, Target: m.Lock.Target, Time: m.Lock.Time.UTC().Format("2006-01-02T15:04:05Z"),
-		Requests: m.Lock.Requests, Contents: plan.Groups, Sources: plan.Sources, Checked: m.Checked,
+		Requests: m.Lock.Requests, Modules: m.Lock.Modules, Contents: plan.Groups, Sources: plan.Sources, Checked: m.Checked,
 	}
 }
 
@@ -108,11 +109,30 @@ func writeSummary(w io.Writer, s bundleSummary) {
 			fmt.Fprintf(w, "from    %-14s %4d  %9s  %s\n", from.ID, from.Count, size(from.Bytes), from.URL)
 		}
 	}
-	for _, r := range s.Requests {
-		fmt.Fprintf(w, "asked   %-10s %-7s %s\n", r.Kind, r.Role, r.Want)
+	writeRequests(w, s.Requests)
+	for _, m := range s.Modules {
+		fmt.Fprintf(w, "stream  %s was on\n", m)
 	}
 	for _, check := range s.Checked {
 		fmt.Fprintf(w, "proven  %s: %s (when it was built)\n", check.Name, check.Result)
+	}
+}
+
+// writeRequests lists what was asked for, a group with the number of its packages.
+func writeRequests(w io.Writer, requests []manifest.Request) {
+	told := map[manifest.Request]bool{}
+	for _, r := range requests {
+		if r.Group == "" {
+			fmt.Fprintf(w, "asked   %-10s %-7s %s\n", r.Kind, r.Role, r.Want)
+			continue
+		}
+		same := func(q manifest.Request) bool { return q.Kind == r.Kind && q.Role == r.Role && q.Group == r.Group }
+		group := manifest.Request{Kind: r.Kind, Role: r.Role, Group: r.Group}
+		if !told[group] {
+			told[group] = true
+			n := len(slices.DeleteFunc(slices.Clone(requests), func(q manifest.Request) bool { return !same(q) }))
+			fmt.Fprintf(w, "asked   %-10s %-7s %s, %d of its packages\n", r.Kind, r.Role, r.Group, n)
+		}
 	}
 }
 

@@ -40,13 +40,13 @@ func resolveRPMCommand(h host) *cli.Command {
 		&cli.BoolFlag{Name: "weak", Usage: "follow weak dependencies too"},
 		&cli.BoolFlag{Name: "each", Usage: "solve every NAME apart: one JSON object a line"},
 		whyFlag(), jsonFlag())
-	flags = append(flags, pinFlags()...)
+	flags = append(append(flags, pinFlags()...), moduleFlags()...)
 	return &cli.Command{
 		Name:      "rpm",
 		Usage:     "close a set of RPM requirements on an empty system, as dnf would",
 		ArgsUsage: "NAME…",
-		Description: `NAME is a package, a glob, a NEVRA, a capability or a /path; "-" reads names from
-stdin, one a line. Prints one NEVRA a line. A newest build that cannot be met is
+		Description: `NAME is a package, a glob, a NEVRA, a capability, a /path or a @group; "-" reads
+names from stdin, one a line. Prints one NEVRA a line. A newest build that cannot be met is
 passed over for the newest that can, and stderr says so. With --each, which passes
 none over, a NAME without a solution is a line with its error, and the exit status
 is 0. With --json a refusal is its problems, as data.
@@ -54,7 +54,9 @@ is 0. With --json a refusal is its problems, as data.
 Examples:
    pgbundle resolve rpm --repo baseos=/srv/baseos --repo appstream=/srv/appstream haproxy
    pgbundle resolve rpm --repos rocky --arch aarch64 --why openssl-libs keepalived
+   pgbundle resolve rpm --repos rocky --enable-module postgresql:15 postgresql-server
    pgbundle resolve rpm --repos ./site.repo --each - < names
+   pgbundle resolve rpm --repos rocky @core '@Minimal Install'
    pgbundle resolve rpm --repos rocky --pin postgresql16-server=16.4 postgresql16-contrib`,
 		Flags:  append(flags, networkFlags()...),
 		Action: func(c *cli.Context) error { return runResolveRPM(c, h) },
@@ -70,7 +72,8 @@ func runResolveRPM(c *cli.Context, h host) error {
 		return err
 	}
 	spec := build.Spec{Target: "rhel" + c.String("releasever"), Arch: c.String("arch"), PostgreSQL: c.String("pg"),
-		Pins: c.StringSlice("pin"), Strict: c.Bool("strict")}
+		Pins: c.StringSlice("pin"), Strict: c.Bool("strict"),
+		Modules: c.StringSlice("enable-module"), DisableModules: c.StringSlice("disable-module")}
 	if !releaseForm.MatchString(c.String("releasever")) {
 		return &usageError{fmt.Sprintf("--releasever %q: takes 9, or a minor like 9.4", c.String("releasever")), "pgbundle resolve rpm --releasever 9"}
 	}
@@ -97,9 +100,12 @@ func runResolveRPM(c *cli.Context, h host) error {
 	if c.Bool("each") {
 		return closure.Each(c.Context, names, c.Bool("weak"), runtime.NumCPU(), eachWriter(h.stdout))
 	}
-	resolved, err := closure.Solve(c.Context, names, c.Bool("weak"))
+	resolved, notes, err := closure.Solve(c.Context, names, c.Bool("weak"))
 	if err != nil {
 		return refuseRPM(c, h, withStrictHint(err, "--releasever"))
+	}
+	for _, text := range notes {
+		o.Progress.Note(text)
 	}
 	for _, a := range resolved {
 		if a.PassedOver != nil {

@@ -6,12 +6,14 @@ Reads goals as JSON lines from standard input and prints one JSON line each:
     {"requests": ["haproxy", "glibc-2.34-100.el9.i686"], "weak": false, "best": true}
     {"packages": ["acl-2.3.1-3.el9.x86_64@baseos", ...]}      or  {"error": "..."}
 
-A request is resolved as `dnf install` resolves its arguments. The install root
-is empty, or with --root one that has packages; then "packages" is what comes and
+A request is resolved as `dnf install` resolves its arguments, "@group" among
+them. A goal may have "group", the packages of a group in order, as comps would
+list them: {"name": "b", "with": "c", "base_arch": true}. The install root is
+empty, or with --root one that has packages; then "packages" is what comes and
 "gone" what makes room for it or is removed. Repositories are given in
 configuration order:
 
-    dnf_goals.py --repo baseos=/path/to/baseos --repo appstream=/path,priority=10 < goals
+    dnf_goals.py --repo baseos=/path/to/baseos --repo appstream=/path,priority=10,excludepkgs=a*|b < goals
 """
 
 import argparse
@@ -20,8 +22,10 @@ import logging
 import os
 import sys
 import tempfile
+import types
 
 import dnf
+import dnf.comps
 import dnf.goal
 import hawkey
 
@@ -56,7 +60,9 @@ def open_base(options):
         repo.gpgcheck = False
         for setting in settings:
             key, _, value = setting.partition("=")
-            setattr(repo, key, int(value) if value.isdigit() else value)
+            if key in ("excludepkgs", "includepkgs"):
+                value = value.split("|")
+            setattr(repo, key, int(value) if isinstance(value, str) and value.isdigit() else value)
         base.repos.add(repo)
     base.fill_sack(load_system_repo=bool(options.root))
     return base
@@ -64,11 +70,18 @@ def open_base(options):
 
 def answer(base, goal):
     base._goal = dnf.goal.Goal(base.sack)
-    for request in goal["requests"]:
+    base._comps_trans = dnf.comps.TransactionBunch()
+    for request in goal.get("requests") or []:
         try:
-            base.install(request, strict=True)
+            if request.startswith("@"):
+                base.install_specs([request])
+            else:
+                base.install(request, strict=True)
         except dnf.exceptions.Error as err:
             return {"error": str(err)}
+    if goal.get("group"):
+        base._comps_trans = group_of(goal["group"])
+    base._finalize_comps_trans()
     base._set_excludes_from_weak_to_goal()
     solved = base._goal.run(
         force_best=goal.get("best", True),
@@ -82,6 +95,15 @@ def answer(base, goal):
     gone = {str(old) for new in comes for old in done.obsoleted_by_package(new)}
     gone.update(str(p) for p in done.list_erasures())
     return {"packages": sorted("%s@%s" % (p, p.reponame) for p in comes), "gone": sorted(gone)}
+
+
+def group_of(packages):
+    """What dnf makes of a group, but in a fixed order."""
+    listed = [
+        types.SimpleNamespace(name=p["name"], requires=p.get("with"), basearchonly=p.get("base_arch", False))
+        for p in packages
+    ]
+    return types.SimpleNamespace(install=listed, install_opt=[], upgrade=[], remove=[])
 
 
 def main():

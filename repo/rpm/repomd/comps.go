@@ -9,6 +9,12 @@ import (
 	"io/fs"
 )
 
+// Comps is what repositories say of package groups (comps.xml, as yum has it).
+type Comps struct {
+	Groups       []Group
+	Environments []Environment
+}
+
 // Group is a package group of comps.
 type Group struct {
 	ID, Name string
@@ -19,8 +25,17 @@ type Group struct {
 type GroupPackage struct {
 	Name string
 	Type string // "mandatory", "default", "optional" or "conditional"
-	// Requires is the package that a conditional one goes with.
+	// Requires is the capability that the package goes with: without it the
+	// package is not wanted, whatever its type.
 	Requires string
+	// BaseArchOnly leaves out builds for other architectures than the target's.
+	BaseArchOnly bool
+}
+
+// Environment is a group of groups.
+type Environment struct {
+	ID, Name string
+	Groups   []string // ids of the groups that come along; optional ones are left out
 }
 
 const (
@@ -28,59 +43,111 @@ const (
 	maxGroups = 10_000
 )
 
-// Groups reads the package groups of a repository; none when it has no comps.
+// Comps reads the package groups of a repository; none when it has no comps.
 // The same comps are listed packed and plain; the first that is there counts.
-func (r *Repository) Groups(ctx context.Context) ([]Group, error) {
-	var groups []Group
+func (r *Repository) Comps(ctx context.Context) (*Comps, error) {
+	comps := &Comps{}
 	var err error
 	for _, kind := range []string{"group_gz", "group_xz", "group_zst", "group"} {
 		d, ok := r.Index.Find(kind)
 		if !ok {
 			continue
 		}
-		if groups, err = r.readGroups(ctx, d); !errors.Is(err, fs.ErrNotExist) {
+		if comps, err = r.readComps(ctx, d); !errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read comps of %s: %w", r.Name, err)
 	}
-	return groups, nil
+	return comps, nil
 }
 
-func (r *Repository) readGroups(ctx context.Context, d *Data) ([]Group, error) {
+func (r *Repository) readComps(ctx context.Context, d *Data) (*Comps, error) {
 	f, err := openData(ctx, r.tree, d)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	groups, err := ParseGroups(f)
-	return groups, f.verify(err)
+	comps, err := ParseComps(f)
+	return comps, f.verify(err)
 }
 
-// ParseGroups reads comps (the groups alone; environments and categories name
-// groups). Translations are left out.
-func ParseGroups(r io.Reader) ([]Group, error) {
+// ParseComps reads comps: groups and environments. Translations and categories
+// are left out, and so is the arch attribute, which dnf 4 passes over.
+func ParseComps(r io.Reader) (*Comps, error) {
 	x := newXMLReader(io.LimitReader(r, maxComps))
 	if err := x.root("comps"); err != nil {
 		return nil, err
 	}
-	var groups []Group
+	c := &Comps{}
 	for {
 		tok, err := x.token()
-		if tok == nil || err != nil {
-			return groups, err
+		if err != nil {
+			return nil, err
 		}
-		if e, ok := tok.(xml.StartElement); ok && e.Name.Local == "group" && x.depth == 2 {
+		if tok == nil {
+			return c, nil
+		}
+		e, ok := tok.(xml.StartElement)
+		if !ok || x.depth != 2 {
+			continue
+		}
+		switch e.Name.Local {
+		case "group":
 			g, err := x.group()
 			if err != nil {
 				return nil, err
 			}
-			if groups = append(groups, g); len(groups) > maxGroups {
-				return nil, damaged(errors.New("it has too many groups"))
+			c.addGroup(g)
+		case "environment":
+			v, err := x.environment()
+			if err != nil {
+				return nil, err
+			}
+			c.addEnvironment(v)
+		}
+		if len(c.Groups)+len(c.Environments) > maxGroups {
+			return nil, damaged(errors.New("it has too many groups"))
+		}
+	}
+}
+
+// environment reads one environment, up to its end.
+func (x *xmlReader) environment() (Environment, error) {
+	var v Environment
+	optional := false
+	for depth := x.depth; x.depth >= depth; {
+		tok, err := x.token()
+		if err != nil {
+			return v, err
+		}
+		if tok == nil {
+			return v, damaged(errors.New("it is cut off"))
+		}
+		e, ok := tok.(xml.StartElement)
+		if !ok || translated(e) {
+			continue
+		}
+		switch e.Name.Local {
+		case "grouplist", "optionlist":
+			optional = e.Name.Local == "optionlist"
+		case "id", "name", "groupid":
+			text, err := x.content()
+			if err != nil {
+				return v, err
+			}
+			switch {
+			case e.Name.Local == "id":
+				v.ID = string(text)
+			case e.Name.Local == "name":
+				v.Name = string(text)
+			case !optional:
+				v.Groups = append(v.Groups, string(text))
 			}
 		}
 	}
+	return v, nil
 }
 
 // group reads one group, up to its end.
@@ -127,7 +194,7 @@ func (g *Group) set(e xml.StartElement, text string) {
 	case "name":
 		g.Name = text
 	case "packagereq":
-		p := GroupPackage{Name: text, Type: string(attr(e, "type")), Requires: string(attr(e, "requires"))}
+		p := GroupPackage{Name: text, Type: string(attr(e, "type")), Requires: string(attr(e, "requires")), BaseArchOnly: string(attr(e, "basearchonly")) == "true"}
 		if p.Type == "" {
 			p.Type = "mandatory"
 		}

@@ -124,9 +124,17 @@ func FuzzModules(f *testing.F) {
 func FuzzComps(f *testing.F) {
 	f.Add([]byte(compsText))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		groups, err := ParseGroups(bytes.NewReader(data))
-		if err == nil && len(groups) > maxGroups {
+		comps, err := ParseComps(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		if len(comps.Groups)+len(comps.Environments) > maxGroups {
 			t.Error("too many groups")
+		}
+		for _, id := range comps.IDs() {
+			if _, _, err := comps.Find(id); err != nil && id != "" && !strings.Contains(id, "/") {
+				t.Errorf("%q: %v", id, err)
+			}
 		}
 	})
 }

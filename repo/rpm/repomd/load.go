@@ -43,6 +43,9 @@ type Repository struct {
 	Name     string // the id in dnf's sense
 	Index    *Index
 	Packages int // how many were added, from First on
+	// Streams are the module streams of its modules.yaml that are on, "name:stream",
+	// sorted.
+	Streams []string
 
 	First rpm.ID
 	tree  repo.Tree

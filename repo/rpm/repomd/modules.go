@@ -6,20 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
-	"strings"
 
 	"gopkg.in/yaml.v3"
 
 	"pgbundle/repo/rpm"
 )
-
-// ModuleOptions say which module streams are on, as on the target.
-type ModuleOptions struct {
-	Enabled  []string // "name:stream"; wins over a default stream of the name
-	Disabled []string // names whose default stream is off
-}
 
 const (
 	maxModules     = 64 << 20 // bytes of modules.yaml when unpacked
@@ -31,14 +23,16 @@ const (
 // Stream is one build of a module stream.
 type Stream struct {
 	Name, Stream, Context, Arch string
-	Requires                    []map[string][]string // alternatives: module → streams, none: any
+	Version                     uint64
+	Static                      bool                  // the context was given by a person and tells streams apart
+	Requires                    []map[string][]string // all must hold: module → streams, none: any
 	Artifacts                   []string              // NEVRAs, the epoch always written
 }
 
 // Modules is modules.yaml: module streams, and which are on by default.
 type Modules struct {
 	Streams  []Stream
-	Defaults map[string]string // module → stream
+	Defaults map[string]string // module → stream; "" where two documents disagree: none
 }
 
 // modulemd is what is read of a document (modulemd version 1 and 2, and
@@ -50,7 +44,9 @@ type modulemd struct {
 		Name         string
 		Stream       scalar
 		Module       string
+		Version      uint64
 		Context      string
+		Static       bool `yaml:"static_context"`
 		Arch         string
 		Dependencies yaml.Node
 		Artifacts    struct{ RPMs []string }
@@ -99,7 +95,7 @@ func (m *Modules) add(doc *modulemd) error {
 	switch doc.Document {
 	case "modulemd-defaults":
 		if d.Module != "" && d.Stream != "" {
-			m.Defaults[d.Module] = string(d.Stream)
+			m.setDefault(d.Module, string(d.Stream))
 		}
 	case "modulemd":
 		requires, err := moduleRequires(&d.Dependencies, doc.Version)
@@ -107,15 +103,24 @@ func (m *Modules) add(doc *modulemd) error {
 			return err
 		}
 		m.Streams = append(m.Streams, Stream{
-			Name: d.Name, Stream: string(d.Stream), Context: d.Context, Arch: d.Arch,
+			Name: d.Name, Stream: string(d.Stream), Version: d.Version, Context: d.Context, Arch: d.Arch, Static: d.Static,
 			Requires: requires, Artifacts: d.Artifacts.RPMs,
 		})
 	}
 	return nil // translations, obsoletes and packager documents say nothing of packages
 }
 
-// moduleRequires reads dependencies: in version 2 a list of alternatives, in
-// version 1 one map of module to stream.
+// setDefault notes a default stream. Two of one module are none, as in
+// libmodulemd.
+func (m *Modules) setDefault(module, stream string) {
+	if have, known := m.Defaults[module]; known && have != stream {
+		stream = ""
+	}
+	m.Defaults[module] = stream
+}
+
+// moduleRequires reads dependencies: in version 2 a list of maps, in version 1 one
+// map of module to stream.
 func moduleRequires(n *yaml.Node, version int) ([]map[string][]string, error) {
 	if n.IsZero() {
 		return nil, nil
@@ -136,9 +141,9 @@ func moduleRequires(n *yaml.Node, version int) ([]map[string][]string, error) {
 		return nil, err
 	}
 	var out []map[string][]string
-	for _, alternative := range v2 {
+	for _, entry := range v2 {
 		one := make(map[string][]string)
-		for module, streams := range alternative.Requires {
+		for module, streams := range entry.Requires {
 			one[module] = []string{}
 			for _, s := range streams {
 				one[module] = append(one[module], string(s))
@@ -182,7 +187,9 @@ func applyModules(pool *rpm.Pool, loaders []*loader, opts ModuleOptions) error {
 		}
 		if m := l.modules; m != nil {
 			all.Streams = append(all.Streams, m.Streams...)
-			maps.Copy(all.Defaults, m.Defaults)
+			for module, stream := range m.Defaults {
+				all.setDefault(module, stream)
+			}
 		}
 	}
 	active, err := all.active(opts)
@@ -190,103 +197,24 @@ func applyModules(pool *rpm.Pool, loaders []*loader, opts ModuleOptions) error {
 		return err
 	}
 	filter := newModuleFilter(pool)
-	for i := range all.Streams {
-		filter.add(&all.Streams[i], active[i])
+	at := 0
+	for _, l := range loaders {
+		if l.modules == nil {
+			continue
+		}
+		for i := range l.modules.Streams {
+			s := &l.modules.Streams[i]
+			filter.add(s, active[at])
+			if active[at] {
+				l.out.Streams = append(l.out.Streams, s.Name+":"+s.Stream)
+			}
+			at++
+		}
+		slices.Sort(l.out.Streams)
+		l.out.Streams = slices.Compact(l.out.Streams)
 	}
 	filter.apply()
 	return nil
-}
-
-// active tells which streams are on: the enabled ones, defaults of modules that
-// are neither enabled nor disabled, and what these require.
-func (m *Modules) active(opts ModuleOptions) ([]bool, error) {
-	want := make(map[string]string)
-	for _, e := range opts.Enabled {
-		name, stream, ok := strings.Cut(e, ":")
-		if !ok || name == "" || stream == "" {
-			return nil, fmt.Errorf("enable module %q: want NAME:STREAM", e)
-		}
-		if !slices.ContainsFunc(m.Streams, func(s Stream) bool { return s.Name == name && s.Stream == stream }) {
-			return nil, fmt.Errorf("enable module %q: no repository has that stream%s", e, m.offer(name))
-		}
-		want[name] = stream
-	}
-	for name, stream := range m.Defaults {
-		if _, enabled := want[name]; !enabled && !slices.Contains(opts.Disabled, name) {
-			want[name] = stream
-		}
-	}
-	m.follow(want)
-	active := make([]bool, len(m.Streams))
-	for i := range m.Streams {
-		s := &m.Streams[i]
-		active[i] = want[s.Name] == s.Stream && s.fits(want)
-	}
-	return active, nil
-}
-
-// offer names the streams of a module, for a message.
-func (m *Modules) offer(name string) string {
-	var streams []string
-	for _, s := range m.Streams {
-		if s.Name == name && !slices.Contains(streams, s.Stream) {
-			streams = append(streams, s.Stream)
-		}
-	}
-	if len(streams) == 0 {
-		return ""
-	}
-	return ", only " + strings.Join(streams, ", ")
-}
-
-// follow adds the streams that wanted ones require.
-func (m *Modules) follow(want map[string]string) {
-	for again := true; again; {
-		again = false
-		for i := range m.Streams {
-			s := &m.Streams[i]
-			if want[s.Name] != s.Stream || len(s.Requires) == 0 || !s.fits(want) {
-				continue
-			}
-			for module, streams := range s.firstFit(want) {
-				one := len(streams) == 1 && !strings.HasPrefix(streams[0], "-")
-				if _, have := want[module]; !have && module != "platform" && one {
-					want[module] = streams[0]
-					again = true
-				}
-			}
-		}
-	}
-}
-
-// fits reports whether what a stream requires does not contradict the wanted
-// streams.
-func (s *Stream) fits(want map[string]string) bool {
-	return len(s.Requires) == 0 || s.firstFit(want) != nil
-}
-
-// firstFit returns the first alternative that the wanted streams allow.
-func (s *Stream) firstFit(want map[string]string) map[string][]string {
-	for _, alternative := range s.Requires {
-		fits := true
-		for module, streams := range alternative {
-			stream, have := want[module]
-			fits = fits && (!have || allows(streams, stream))
-		}
-		if fits {
-			return alternative
-		}
-	}
-	return nil
-}
-
-// allows reports whether a list of streams has one: an empty list has all, a
-// list of "-stream" all but those.
-func allows(streams []string, stream string) bool {
-	if len(streams) > 0 && strings.HasPrefix(streams[0], "-") {
-		return !slices.Contains(streams, "-"+stream)
-	}
-	return len(streams) == 0 || slices.Contains(streams, stream)
 }
 
 // build names one package exactly.

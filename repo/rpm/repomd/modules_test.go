@@ -196,15 +196,20 @@ const compsText = `<?xml version="1.0" encoding="UTF-8"?>
     <packagelist>
       <packagereq type="mandatory">make</packagereq>
       <packagereq type="conditional" requires="kde">kdesdk</packagereq>
-      <packagereq>git</packagereq>
+      <packagereq basearchonly="true">git</packagereq>
     </packagelist>
   </group>
-  <environment><id>env</id><grouplist><groupid>tools</groupid></grouplist></environment>
+  <environment>
+    <id>env</id>
+    <name>Everything</name>
+    <grouplist><groupid>tools</groupid><groupid>gone</groupid></grouplist>
+    <optionlist><groupid default="true">games</groupid></optionlist>
+  </environment>
   <category><id>cat</id></category>
 </comps>
 `
 
-func TestGroups(t *testing.T) {
+func TestComps(t *testing.T) {
 	m := newMemory()
 	p := []byte(goodPrimary())
 	m.index("1", m.add("primary", "primary.xml", p, len(p)), m.add("group", "comps.xml", []byte(compsText), len(compsText)))
@@ -212,26 +217,26 @@ func TestGroups(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	groups, err := repos[0].Groups(context.Background())
+	comps, err := repos[0].Comps(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "[{tools Tools [{make mandatory } {kdesdk conditional kde} {git mandatory }]}]"
-	if got := fmt.Sprint(groups); got != want {
+	want := "{[{tools Tools [{make mandatory  false} {kdesdk conditional kde false} {git mandatory  true}]}] [{env Everything [tools gone]}]}"
+	if got := fmt.Sprint(*comps); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	m["repodata/comps.xml"][50] ^= 1
-	if _, err := repos[0].Groups(context.Background()); err == nil || !strings.HasPrefix(err.Error(), "read comps of test: its sha256 is ") {
+	if _, err := repos[0].Comps(context.Background()); err == nil || !strings.HasPrefix(err.Error(), "read comps of test: its sha256 is ") {
 		t.Errorf("got %v", err)
 	}
 }
 
-func TestGroupsReal(t *testing.T) {
+func TestCompsReal(t *testing.T) {
 	_, repos := loadReal(t)
-	for i, want := range []int{34, 63} {
-		groups, err := repos[i].Groups(context.Background())
-		if err != nil || len(groups) != want {
-			t.Errorf("%s: %d groups, want %d, %v", repos[i].Name, len(groups), want, err)
+	for i, want := range [][2]int{{34, 3}, {63, 4}} {
+		comps, err := repos[i].Comps(context.Background())
+		if err != nil || len(comps.Groups) != want[0] || len(comps.Environments) != want[1] {
+			t.Errorf("%s: %d groups, %d environments, want %d, %v", repos[i].Name, len(comps.Groups), len(comps.Environments), want, err)
 		}
 	}
 }

@@ -112,7 +112,7 @@ func readCapability(request string) (name string, want *versionRange) {
 }
 
 // admits reports whether the range has a version in common with `op evr`. A
-// missing release equals any.
+// missing release equals any: the side without one must allow its own version.
 func (r *versionRange) admits(op rpm.Op, evr string) bool {
 	if r.op&op&(rpm.GT|rpm.LT) != 0 {
 		return true
@@ -122,6 +122,12 @@ func (r *versionRange) admits(op rpm.Op, evr string) bool {
 		return r.op&rpm.LT != 0 || op&rpm.GT != 0
 	case c > 0:
 		return r.op&rpm.GT != 0 || op&rpm.LT != 0
+	}
+	switch provided, asked := strings.Contains(evr, "-"), strings.Contains(r.evr, "-"); {
+	case asked && !provided:
+		return op&rpm.EQ != 0
+	case provided && !asked:
+		return r.op&rpm.EQ != 0
 	}
 	return r.op&op&rpm.EQ != 0
 }

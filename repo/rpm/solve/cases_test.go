@@ -44,6 +44,9 @@ var smallCases = []smallCase{
 	{"old build of another name", "a; requires: x\n b-1-1.noarch; provides: x\n b-2-1.noarch\n c; provides: x", "a", "a c"},
 	{"hidden build makes old", "a; requires: x\n b-1-1.noarch; provides: x\n b-2-1.noarch hidden\n c; provides: x", "a", "a c"},
 	{"hidden is never taken", "a; requires: x\n b hidden; provides: x", "a", "refused"},
+	{"recommended candidate that no second look finds", "a; requires: x; recommends: j\n f; provides: x; recommends: x\n j; provides: x", "a", "a j"},
+	{"one build left before a choice", "a; requires: x, y\n b; provides: x; conflicts: d = 2\n c; provides: x\n d-1-1.noarch; provides: y\n d-2-1.noarch; provides: y", "a", "a c d-2-1.noarch"},
+	{"a choice put off", "a; requires: x, y\n b; provides: x; conflicts: e\n c; provides: x\n d; provides: y\n e; provides: y; obsoletes: d", "a", "a c e"},
 	{"one that is needed anyway", "a; requires: x, y\n b; provides: x\n c; provides: x, y", "a", "a c"},
 
 	// Exclusion
@@ -59,6 +62,11 @@ var smallCases = []smallCase{
 	{"obsoleter of a request", "a\n b; obsoletes: a", "a", "b"},
 	{"obsoleter of an arch request", "a\n b; obsoletes: a", "a.noarch", "a"},
 	{"two builds of a name", "a; requires: b = 1\n c; requires: b = 2\n b-1-1.noarch\n b-2-1.noarch", "a c", "refused"},
+	{"kernels of one build in two architectures", "a; requires: kernel = 1\n kernel-1-1.i686\n kernel-1-1.x86_64", "a kernel.i686 kernel.x86_64", "a kernel-1-1.i686 kernel-1-1.x86_64"},
+	{"install only by a provide", "a; requires: m = 1\n c; requires: m = 2\n m-1-1.noarch; provides: installonlypkg(kernel-module)\n m-2-1.noarch; provides: installonlypkg(kernel-module)", "a c", "a c m m-2-1.noarch"},
+	{"install only and not", "a; requires: m = 1\n c; requires: m = 2\n m-1-1.noarch; provides: installonlypkg(vm)\n m-2-1.noarch", "a c", "refused"},
+	{"an old kernel beside a name", "a; requires: kernel = 1\n kernel-1-1.noarch\n kernel-2-1.noarch", "a kernel", "a kernel kernel-2-1.noarch"},
+	{"install only obsoletes all the same", "kernel-1-1.noarch; obsoletes: b\n b", "kernel.noarch b.noarch", "refused"},
 	{"kernels side by side", "a; requires: kernel = 1\n c; requires: kernel = 2\n kernel-1-1.noarch\n kernel-2-1.noarch", "a c", "a c kernel kernel-2-1.noarch"},
 
 	// Architectures
@@ -66,6 +74,8 @@ var smallCases = []smallCase{
 	{"noarch and i686", "a; requires: x\n b-1-1.i686; provides: x\n c; provides: x", "a", "a b-1-1.i686"},
 	{"exact i686 alone", "a-1-1.i686\n a-1-1.x86_64", "a.i686", "a-1-1.i686"},
 	{"lock step", "a; requires: x\n b-1-1.i686; provides: x\n b-1-1.x86_64", "a", "a b-1-1.i686 b-1-1.x86_64"},
+	{"a better architecture that nothing brings up", "a; requires: x\n b-1-1.i686; provides: x\n b-2-1.x86_64", "a", "a b-1-1.i686"},
+	{"a better architecture that a suggestion brings up", "a; requires: x; suggests: b = 2\n b-1-1.i686; provides: x\n b-2-1.x86_64", "a", "refused"},
 	{"lock step needs the same build", "a; requires: x\n b-1-1.i686; provides: x\n b-2-1.x86_64\n c; requires: b(y)\n c; provides: b(y)", "a", "a b-1-1.i686"},
 	{"no other machine", "a-1-1.aarch64", "a", "refused"},
 	{"x86_64 and i686 of one build", "a-1-1.i686\n a-1-1.x86_64", "a.i686 a.x86_64", "a-1-1.i686 a-1-1.x86_64"},
@@ -91,6 +101,9 @@ var smallCases = []smallCase{
 	{"unless in conflicts refused", "a; conflicts: (b unless c)\n b", "a b", "refused"},
 	{"unless else in conflicts", "a; conflicts: (b unless c else d)\n b\n c\n d", "a b c", "a b c"},
 	{"unless else in conflicts refused", "a; conflicts: (b unless c else d)\n b\n c\n d", "a c d", "refused"},
+	{"if else nested", "a; requires: (b if (c if d else e) else f)\n b\n c\n d\n e\n f", "a d", "a b c d"},
+	{"unless else with both", "a; conflicts: (b unless c else d)\n b\n c\n d", "a b", "a b c"},
+	{"unless else nested", "a; conflicts: ((b or d) unless (c and e) else f)\n b\n c\n d\n e\n f", "a d c", "a c d e"},
 	{"conflict with both", "a; conflicts: (b and c)\n b\n c", "a b", "a b"},
 	{"conflict with both refused", "a; conflicts: (b and c)\n b\n c", "a b c", "refused"},
 	{"with", "a; requires: (x >= 2 with x < 4)\n b-1-1.noarch; provides: x = 1\n c; provides: x = 3\n d; provides: x = 5", "a", "a c"},

@@ -59,6 +59,8 @@ const (
 	BadArch                   // Packages do not run on the machine
 	InferiorArch              // Packages are for an inferior architecture
 	PinnedAway                // Packages are ruled out by the pin By
+	Joined                    // Packages bring Offered along: the group of Request says so
+	Split                     // Packages replace a part of what the node has, and only come along with Offered, which replace the rest
 	Incompatible              // Packages need the combination Dep, which is not to be had
 	RichConflict              // Packages conflict with the combination Dep
 )
@@ -68,7 +70,7 @@ func (k Kind) String() string {
 	return [...]string{
 		NoMatch: "no-match", AllFiltered: "all-filtered", PinNoMatch: "pin-no-match", Requested: "requested", BestRequested: "best-requested",
 		Missing: "missing", Unmet: "unmet", Conflict: "conflict", Obsoletion: "obsoletion", SameName: "same-name", Filtered: "filtered",
-		BadArch: "bad-arch", InferiorArch: "inferior-arch", PinnedAway: "pinned-away", Incompatible: "incompatible", RichConflict: "rich-conflict",
+		BadArch: "bad-arch", InferiorArch: "inferior-arch", PinnedAway: "pinned-away", Joined: "joined", Split: "split", Incompatible: "incompatible", RichConflict: "rich-conflict",
 	}[k]
 }
 
@@ -261,7 +263,12 @@ func (e *explainer) join(list []*Reason, r *Reason) []*Reason {
 func (e *explainer) describe(id rpm.ID, i int32) []*Reason {
 	lits := e.rules[i].lits
 	r := &Reason{Packages: []rpm.ID{id}}
+	joins := e.companion(i, id)
 	switch {
+	case joins != nil:
+		r.Kind, r.Request, r.Offered = Joined, joins.request, joins.candidates
+	case i >= e.bestTo:
+		r.Kind, r.Offered = Split, positives(blocks{list: [][]lit{lits}})
 	case i >= e.archFrom:
 		r.Kind = InferiorArch
 	case i >= e.jobsFrom:

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"pgbundle/manifest"
+	"pgbundle/repo/rpm"
 )
 
 var update = flag.Bool("update", false, "write the golden texts anew")
@@ -55,10 +56,17 @@ func TestTexts(t *testing.T) {
 		{"a request that is pinned away", "b-1-1.noarch\n b-2-1.noarch", "b-2", "b=1"},
 		{"a pin that fits nothing", "b-1-1.noarch\n b-2-1.noarch", "b", "b=3"},
 		{"a pin that is none", "b", "b", "b"},
+		{"downgrade", "b-2-1.noarch@node\n a; requires: b = 1\n b-1-1.noarch", "keep: a", ""},
+		{"what the node needs", "b-1-1.noarch@node\n c@node; requires: b = 1-1\n a; requires: b >= 2\n b-2-1.noarch", "a", ""},
+		{"split in vain", "b@node\n a; obsoletes: b < 2\n c; obsoletes: b < 2; requires: z", "a", ""},
+		{"brought along", "a; requires: c\n e; requires: nowhere\n f", "f", ""},
 		{"second thoughts in vain", "a; requires: x, y\n b; provides: x; conflicts: d\n c; provides: x; conflicts: d\n d; provides: y", "a", ""},
 	} {
-		s := NewSolver(smallPool(t, parseSmall(t, test.packages)))
-		job := readRequest(test.request)
+		s := NewSolver(smallPool(t, parseSmall(t, test.packages), rpm.Repo{ID: "node", Installed: true}))
+		job := readThere(test.request)
+		if test.name == "brought along" {
+			job.Groups = []Group{readGroup("e+f")}
+		}
 		job.Pins = strings.Fields(test.pins)
 		r, err := s.Solve(t.Context(), job)
 		if !errors.Is(err, manifest.ErrUnsolvable) {

@@ -25,6 +25,9 @@ func (x *search) gather() {
 			x.involve(q)
 		}
 	}
+	for _, id := range x.goal.nearby {
+		x.involve(id)
+	}
 	for i := range x.goal.jobs {
 		for _, id := range x.goal.jobs[i].candidates {
 			x.involve(id)
@@ -81,7 +84,7 @@ func (x *search) takeRules() {
 	x.takeUpdateRules()
 	x.jobsFrom = x.mark()
 	for i := range x.goal.jobs {
-		x.addRule(literals(x.goal.jobs[i].candidates))
+		x.addRule(x.goal.jobs[i].rule(x.goal.jobs[i].candidates))
 	}
 	for _, id := range x.goal.barred {
 		x.addRule([]lit{-lit(id)})
@@ -237,7 +240,7 @@ func (x *search) takeBestRules() {
 		candidates := x.goal.jobs[i].candidates
 		best := x.filter(slices.Clone(candidates), modeRecommend)
 		if len(best) < len(candidates) {
-			x.addRule(literals(best))
+			x.addRule(x.goal.jobs[i].rule(best))
 			x.bestOf = append(x.bestOf, i)
 		}
 	}

@@ -29,9 +29,33 @@ import (
 
 // oracleGoal is a line of the oracle's input.
 type oracleGoal struct {
-	Requests []string `json:"requests"`
-	Weak     bool     `json:"weak"`
-	Best     bool     `json:"best"`
+	Requests []string       `json:"requests"`
+	Weak     bool           `json:"weak"`
+	Best     bool           `json:"best"`
+	Group    []groupPackage `json:"group,omitempty"`
+}
+
+// groupPackage is a package of a group that is asked for besides.
+type groupPackage struct {
+	Name     string `json:"name"`
+	With     string `json:"with,omitempty"`
+	BaseArch bool   `json:"base_arch,omitempty"`
+}
+
+// job is a goal as it is asked here.
+func (g *oracleGoal) job() Job {
+	j := Job{Requests: g.Requests, Weak: g.Weak, Best: g.Best}
+	if len(g.Group) > 0 {
+		j.Groups = []Group{{Request: "@group"}}
+	}
+	for _, p := range g.Group {
+		want := GroupPackage{Name: p.Name, With: p.With}
+		if p.BaseArch {
+			want.Arch = "x86_64"
+		}
+		j.Groups[0].Packages = append(j.Groups[0].Packages, want)
+	}
+	return j
 }
 
 // oracleAnswer is a line of its output.
@@ -107,7 +131,7 @@ func compareWithOracle(t *testing.T, s *Solver, goals []oracleGoal, answers []or
 		wg.Go(func() {
 			for i := next.Add(1) - 1; int(i) < len(goals); i = next.Add(1) - 1 {
 				g, want := goals[i], answers[i]
-				r, err := s.Solve(t.Context(), Job{Requests: g.Requests, Weak: g.Weak, Best: g.Best})
+				r, err := s.Solve(t.Context(), g.job())
 				if want.Error != "" {
 					refused.Add(1)
 				}
@@ -185,7 +209,7 @@ func TestOracleNames(t *testing.T) {
 			var goals []oracleGoal
 			for _, n := range all {
 				for _, weak := range []bool{false, true} {
-					goals = append(goals, oracleGoal{[]string{test.request(n)}, weak, true})
+					goals = append(goals, oracleGoal{Requests: []string{test.request(n)}, Weak: weak, Best: true})
 				}
 			}
 			compareWithOracle(t, s, goals, askOracle(t, sources, goals))
@@ -306,7 +330,7 @@ func TestOracleForms(t *testing.T) {
 	var goals []oracleGoal
 	for _, q := range requests {
 		for i := range 4 {
-			goals = append(goals, oracleGoal{[]string{q}, i&1 != 0, i&2 != 0})
+			goals = append(goals, oracleGoal{Requests: []string{q}, Weak: i&1 != 0, Best: i&2 != 0})
 		}
 	}
 	compareWithOracle(t, s, goals, askOracle(t, sources, goals))
@@ -347,7 +371,7 @@ func TestOracleReasons(t *testing.T) {
 	s := el9Solver(t)
 	var goals []oracleGoal
 	for _, n := range names(s) {
-		goals = append(goals, oracleGoal{[]string{newest(s, n)}, false, true})
+		goals = append(goals, oracleGoal{Requests: []string{newest(s, n)}, Best: true})
 	}
 	answers := askOracle(t, sources, goals)
 	refused, other, fewer := 0, 0, 0

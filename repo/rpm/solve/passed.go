@@ -117,7 +117,7 @@ func (s *Solver) decided(j Job, g *goal, list []PassedOver, r *Result) map[rpm.S
 // asked for itself, along with what was taken for the others. The second tells
 // of two requests whose newest builds exclude each other.
 func (s *Solver) tooNew(ctx context.Context, newer rpm.ID, g *goal, r *Result) (*Problem, error) {
-	exactly := func(id rpm.ID) job { return job{s.pool.NEVRA(id), []rpm.ID{id}} }
+	exactly := func(id rpm.ID) job { return job{request: s.pool.NEVRA(id), candidates: []rpm.ID{id}} }
 	with := *g
 	with.jobs = append([]job{exactly(newer)}, g.jobs...)
 	problem, err := s.firstProblem(ctx, &with)

@@ -46,6 +46,7 @@ type source struct {
 	id, folder     string
 	priority, cost int
 	exclude        []string
+	include        []string
 }
 
 func el9Sources(t testing.TB) []source {
@@ -71,7 +72,7 @@ func loadInto(t testing.TB, pool *rpm.Pool, sources []source) {
 	for _, s := range sources {
 		inputs = append(inputs, repomd.Input{
 			Repo: rpm.Repo{ID: s.id, Priority: s.priority, Cost: s.cost},
-			Tree: folderTree(s.folder), Exclude: s.exclude,
+			Tree: folderTree(s.folder), Exclude: s.exclude, Include: s.include,
 		})
 	}
 	repos, err := repomd.Load(t.Context(), pool, inputs, repomd.Options{})

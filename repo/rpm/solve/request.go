@@ -14,20 +14,23 @@ type goal struct {
 	jobs   []job
 	pins   []string
 	barred []rpm.ID // builds that a pin rules out
+	nearby []rpm.ID // what no job has, and is looked at as if one had
 	best   bool
 
 	noDowngrade bool
 }
 
-// job asks for one of some candidates, ascending.
+// job asks for one of some candidates, ascending; when with is not 0, only along
+// with that package.
 type job struct {
 	request    string
 	candidates []rpm.ID
+	with       rpm.ID
 }
 
 // asks reports whether a request means this very package.
 func (g *goal) asks(id rpm.ID) bool {
-	return slices.ContainsFunc(g.jobs, func(j job) bool { return j.means(id) })
+	return slices.ContainsFunc(g.jobs, func(j job) bool { return j.with == 0 && j.means(id) })
 }
 
 // means reports whether a package would meet the request.
@@ -66,6 +69,9 @@ func (s *Solver) readJob(j Job) (*goal, []*Problem) {
 			problems = append(problems, s.unknown(request, g))
 		}
 		g.jobs = append(g.jobs, jobs...)
+	}
+	for _, group := range j.Groups {
+		s.addGroup(g, group)
 	}
 	return g, problems
 }
@@ -107,7 +113,7 @@ func (s *Solver) jobsOf(request string) []job {
 		case f.justName():
 			ids = s.withObsoleters(ids)
 		}
-		return []job{{request, ids}}
+		return []job{{request: request, candidates: ids}}
 	}
 	ids := s.matchCapability(request)
 	switch {
@@ -116,7 +122,7 @@ func (s *Solver) jobsOf(request string) []job {
 	case rpm.IsGlob(request) && !IsPath(request):
 		return s.split(request, ids, false, func(id rpm.ID) uint64 { return uint64(s.info[id].name) })
 	}
-	return []job{{request, ids}}
+	return []job{{request: request, candidates: ids}}
 }
 
 // split makes one job for each group of packages, in the order of their first.

@@ -85,7 +85,7 @@ func (x *search) result() *Result {
 	}
 	for i := range x.goal.jobs {
 		for _, id := range x.goal.jobs[i].candidates {
-			if x.installed(id) {
+			if x.installed(id) && x.stands(&x.goal.jobs[i]) {
 				r.Requested = append(r.Requested, Taken{x.goal.jobs[i].request, id})
 			}
 		}

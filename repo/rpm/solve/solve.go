@@ -23,6 +23,8 @@ type Job struct {
 	// Requests are the words after `dnf install`: a name, name.arch, a glob, a
 	// full or partial NEVRA, a capability ("perl(Foo)", "a >= 1") or a path.
 	Requests []string
+	// Groups are the packages of groups that are asked for besides.
+	Groups []Group
 	// Weak also follows Recommends and Supplements where they fit.
 	Weak bool
 	// Best refuses to take an older build of a request than the newest there is.

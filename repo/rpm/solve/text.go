@@ -150,6 +150,10 @@ func (p *Problem) line(r *Reason) string {
 		return fmt.Sprintf("%s %s not run on %s", who, verb("does", "do"), s.pool.Arch())
 	case InferiorArch:
 		return fmt.Sprintf("%s %s only taken along with the same version for %s", who, verb("is", "are"), s.pool.Arch())
+	case Joined:
+		return fmt.Sprintf("%s %s along what %s goes with: %s", who, verb("brings", "bring"), r.Request, s.list(r.Offered))
+	case Split:
+		return fmt.Sprintf("%s %s a part of what the node has, and only %s along with the rest: %s", who, verb("replaces", "replace"), verb("comes", "come"), s.list(r.Offered))
 	case PinnedAway:
 		return fmt.Sprintf("%s %s ruled out by the pin %s", who, verb("is", "are"), r.By)
 	}

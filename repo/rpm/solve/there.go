@@ -107,7 +107,7 @@ func (x *search) freeReplaced() {
 	}
 	for i := range x.goal.jobs {
 		candidates := x.goal.jobs[i].candidates
-		if slices.ContainsFunc(candidates, x.isThere) {
+		if x.goal.jobs[i].with != 0 || slices.ContainsFunc(candidates, x.isThere) {
 			continue
 		}
 		for _, old := range x.replacedByAll(candidates) {
