@@ -83,6 +83,7 @@ type Reason struct {
 	Alike    []rpm.ID // other builds that fail alike, by another version of Dep
 	Dep      rpm.Dep
 	Other    rpm.ID
+	HeldBy   rpm.ID // a package of the node that needs Other, which is on the node, too
 	Offered  []rpm.ID
 	Filter   rpm.Why // of all Packages, which are of one repository then
 	By       string  // the patterns, the module stream NAME:STREAM, or the pin
@@ -277,6 +278,7 @@ func (e *explainer) describe(id rpm.ID, i int32) []*Reason {
 		return e.describeImpossible(id)
 	case len(lits) == 2 && lits[0] < 0 && lits[1] < 0:
 		e.describeClash(r, id, idOf(lits[0]+lits[1]+lit(id)))
+		r.HeldBy = e.holder(r.Other)
 	default:
 		e.describeRequires(r, id, lits)
 	}
@@ -342,6 +344,22 @@ func (e *explainer) describeClash(r *Reason, id, other rpm.ID) {
 	}
 	r.Other = other
 	e.describeRich(r, id, []lit{-lit(max(id, other)), -lit(min(id, other))})
+}
+
+// holder returns a package of the node that needs another one of it, by a rule of
+// the core; 0 when there is none.
+func (e *explainer) holder(held rpm.ID) rpm.ID {
+	if held == 0 || !e.info[held].there {
+		return 0
+	}
+	for _, id := range e.there {
+		for _, i := range e.against[id] {
+			if i < e.updatesFrom && slices.Contains(e.rules[i].lits, lit(held)) {
+				return id
+			}
+		}
+	}
+	return 0
 }
 
 // describeRequires finds the dependency that a rule comes from.

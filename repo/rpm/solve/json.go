@@ -25,6 +25,7 @@ type reasonData struct {
 	Capability string       `json:"capability,omitempty"`
 	Offered    []string     `json:"offered,omitempty"`
 	Other      string       `json:"other,omitempty"`
+	HeldBy     string       `json:"held_by,omitempty"`
 	Filter     string       `json:"filter,omitempty"`
 	By         string       `json:"by,omitempty"`
 	Repository string       `json:"repository,omitempty"` // of packages that are filtered out
@@ -56,6 +57,9 @@ func (p *Problem) data(reasons []*Reason) []reasonData {
 		}
 		if r.Other != 0 {
 			d.Other = p.solver.pool.NEVRA(r.Other)
+		}
+		if r.HeldBy != 0 {
+			d.HeldBy = p.solver.pool.NEVRA(r.HeldBy)
 		}
 		if r.Filter != rpm.Visible {
 			d.Repository = p.solver.repoOf(r.Packages[0])

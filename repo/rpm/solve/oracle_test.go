@@ -404,7 +404,7 @@ func TestOracleHidden(t *testing.T) {
 	for id := rpm.System + 1; int(id) < s.pool.Len(); id++ {
 		if name := s.pool.String(s.info[id].name); s.pool.Package(id).Hidden && !slices.Contains(seen, name) {
 			seen = append(seen, name)
-			goals = append(goals, oracleGoal{[]string{name}, false, true})
+			goals = append(goals, oracleGoal{Requests: []string{name}, Best: true})
 		}
 	}
 	for i, a := range askOracle(t, el9Sources(t), goals) {

@@ -295,7 +295,7 @@ func TestOracleThereCases(t *testing.T) {
 		for j := range job.Requests {
 			job.Requests[j] = prefix + job.Requests[j]
 		}
-		goals = append(goals, oracleGoal{job.Requests, job.Weak, job.Best})
+		goals = append(goals, oracleGoal{Requests: job.Requests, Weak: job.Weak, Best: job.Best})
 		cases = append(cases, test)
 	}
 	root, in := installRoot(t, there)

@@ -139,11 +139,14 @@ func (p *Problem) line(r *Reason) string {
 	case Unmet:
 		return fmt.Sprintf("%s %s %s, provided by %s", who, verb("requires", "require"), s.pool.DepString(r.Dep), s.list(r.Offered))
 	case Conflict:
-		return fmt.Sprintf("%s %s with %s provided by %s", who, verb("conflicts", "conflict"), s.pool.DepString(r.Dep), s.label(r.Other))
+		return fmt.Sprintf("%s %s with %s provided by %s", who, verb("conflicts", "conflict"), s.pool.DepString(r.Dep), s.other(r))
 	case Obsoletion:
-		return fmt.Sprintf("%s %s %s provided by %s", who, verb("obsoletes", "obsolete"), s.pool.DepString(r.Dep), s.label(r.Other))
+		return fmt.Sprintf("%s %s %s provided by %s", who, verb("obsoletes", "obsolete"), s.pool.DepString(r.Dep), s.other(r))
 	case SameName:
-		return fmt.Sprintf("cannot install both %s and %s", who, s.label(r.Other))
+		if older := s.info[r.Packages[0]].evr; r.HeldBy == 0 && s.info[r.Other].there && s.pool.CompareEVR(older, s.info[r.Other].evr) < 0 {
+			return fmt.Sprintf("%s %s older than %s, which stays", who, verb("is", "are"), s.label(r.Other))
+		}
+		return fmt.Sprintf("cannot install both %s and %s", who, s.other(r))
 	case Filtered:
 		return fmt.Sprintf("%s %s filtered out: %s", who, verb("is", "are"), s.filterText(r))
 	case BadArch:
@@ -181,6 +184,14 @@ func (s *Solver) means(r *Reason) string {
 		return ""
 	}
 	return ", met by " + s.list(r.Offered)
+}
+
+// other names the package in the way, and what of the node needs it.
+func (s *Solver) other(r *Reason) string {
+	if r.HeldBy != 0 {
+		return s.label(r.Other) + ", which " + s.pool.NEVRA(r.HeldBy) + " needs"
+	}
+	return s.label(r.Other)
 }
 
 // label names a package, and says so when the node has it.
