@@ -131,7 +131,8 @@ type Lock struct {
 	// repositories that the target has.
 	Nodes []LockNode `yaml:"nodes,omitempty" json:"nodes,omitempty"`
 	// Assumed are the packages of Present sources that the target is counted on to
-	// have, or to get from there: with them the packages close.
+	// have, or to get from there: with them the packages close. One that provides
+	// nothing only says which paths a package of the nodes owns.
 	Assumed []Package `yaml:"assumed,omitempty" json:"assumed,omitempty"`
 }
 

@@ -43,6 +43,7 @@ type Options struct {
 	Sources Sources
 	Fetch   *fetch.Client
 	Program Program
+	Nodes   []*Node // that the bundle is to fit
 	// Playbook is the Ansible content that goes into the bundle.
 	Playbook fs.FS
 	Jobs     int
@@ -76,6 +77,7 @@ type Built struct {
 	Signed  bool             `json:"signed"`
 	Counts  []Group          `json:"contents"`
 	Checked []manifest.Check `json:"checked"`
+	Nodes   []*Transaction   `json:"nodes,omitempty"` // what installing changes on each node whose facts were given
 }
 
 // Build makes a bundle from a lock. The bundle appears under its final name
@@ -113,6 +115,10 @@ func Build(ctx context.Context, o Options, lock *manifest.Lock, to Output) (*Bui
 	if err != nil {
 		return nil, fmt.Errorf("the bundle would not be complete: %w", err)
 	}
+	nodes, err := ProveNodes(ctx, layout, lock, o.Nodes, o.Spec.AllowUpgrades)
+	if err != nil {
+		return nil, err
+	}
 	m := manifest.Manifest{Version: manifest.Version, Lock: *lock, Files: layout.files, Checked: checked}
 	raw, err := m.Marshal()
 	if err != nil {
@@ -130,6 +136,6 @@ func Build(ctx context.Context, o Options, lock *manifest.Lock, to Output) (*Bui
 	}
 	return &Built{
 		Path: path, ID: written.ID, Size: written.Size, SHA256: written.SHA256,
-		Signed: to.Sign != nil, Counts: Groups(lock), Checked: checked,
+		Signed: to.Sign != nil, Counts: Groups(lock), Checked: checked, Nodes: nodes,
 	}, nil
 }

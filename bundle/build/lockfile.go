@@ -87,6 +87,9 @@ func (o Options) Fits(lock *manifest.Lock) (bool, string, error) {
 	if lock.Spec != digest {
 		return false, "it was made for another spec", nil
 	}
+	if lock.IsDelta() && !slices.Equal(lock.Nodes, lockNodes(o.Nodes)) {
+		return false, "it was made for other nodes, or for other facts of them", nil
+	}
 	if reason := o.otherTrust(lock); reason != "" {
 		return false, reason, nil
 	}
@@ -157,6 +160,9 @@ func (o Options) Locked(lock *manifest.Lock) *Resolution {
 	}
 	plan := PlanOf(lock, o.cached)
 	plan.Notes = slices.Concat(o.Notes, plan.Notes)
+	if len(o.Nodes) > 0 {
+		plan.Notes = append(plan.Notes, "the lock is taken as it is: what changes on the nodes comes out when the bundle is built")
+	}
 	return &Resolution{Lock: lock, Plan: plan}
 }
 

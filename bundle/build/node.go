@@ -97,10 +97,30 @@ func major(release string) string {
 	return before
 }
 
+// enter adds the node's packages to an empty pool, with the paths that assumed
+// packages of their names own.
+func (n *Node) enter(pool *rpm.Pool, target manifest.Target, assumed []manifest.Package) error {
+	if err := n.fits(target); err != nil {
+		return err
+	}
+	packages := slices.Clone(n.Facts.Packages)
+	for i := range packages {
+		for _, a := range assumed {
+			if a.Name == packages[i].Name && a.Arch == packages[i].Arch {
+				packages[i].Files = slices.Concat(packages[i].Files, a.Files)
+			}
+		}
+	}
+	if err := pool.AddInstalled(packages); err != nil {
+		return fmt.Errorf("node %s: %w", n.Name, err)
+	}
+	return nil
+}
+
 // apply hides what the node's own dnf would not take out of the bundle.
 func (n *Node) apply(pool *rpm.Pool) {
 	for id := range rpm.RepoID(pool.Repos()) {
-		if pool.Repo(id).Installed {
+		if pool.Repo(id).Installed || pool.Repo(id).Role != manifest.Provides {
 			continue
 		}
 		for _, e := range n.Facts.Excludes {
@@ -134,6 +154,7 @@ type Transaction struct {
 	New           []Change         `json:"new,omitempty"`
 	Upgraded      []Change         `json:"upgraded,omitempty"`
 	VendorChanged []Change         `json:"vendor_changed,omitempty"` // other vendors' builds in the place of what is there
+	Reinstalled   []Change         `json:"reinstalled,omitempty"`    // another build of the very version
 	Replaced      []Change         `json:"replaced,omitempty"`       // packages that others obsolete
 	Blocked       []string         `json:"blocked,omitempty"`        // why there is no way without a removal or an older build: a chain each
 	Problems      []*solve.Problem `json:"problems,omitempty"`       // the same as data
@@ -141,7 +162,7 @@ type Transaction struct {
 
 // OnlyNew reports whether the node loses and changes nothing.
 func (t *Transaction) OnlyNew() bool {
-	return len(t.Upgraded)+len(t.VendorChanged)+len(t.Replaced)+len(t.Blocked) == 0
+	return len(t.Upgraded)+len(t.VendorChanged)+len(t.Reinstalled)+len(t.Replaced)+len(t.Blocked) == 0
 }
 
 // Err is nil when the node can take the transaction: nothing is blocked, and it
@@ -175,6 +196,9 @@ func (t *Transaction) changes() []string {
 	for _, c := range t.VendorChanged {
 		lines = append(lines, fmt.Sprintf("%s.%s %s is %s's, %s is %s's", c.Name, c.Arch, c.From, cmp.Or(c.FromVendor, "nobody"), c.EVR, cmp.Or(c.Vendor, "nobody")))
 	}
+	for _, c := range t.Reinstalled {
+		lines = append(lines, fmt.Sprintf("%s-%s.%s gives way to another build of that version", c.Name, c.EVR, c.Arch))
+	}
 	for _, c := range t.Replaced {
 		lines = append(lines, fmt.Sprintf("%s-%s.%s is replaced by %s", c.Name, c.EVR, c.Arch, cmp.Or(c.By, "nothing")))
 	}
@@ -186,7 +210,14 @@ func (t *Transaction) String() string {
 	if len(t.Blocked) > 0 {
 		return "blocked"
 	}
-	return fmt.Sprintf("%d new, %d upgraded, %d of another vendor, %d replaced", len(t.New), len(t.Upgraded), len(t.VendorChanged), len(t.Replaced))
+	text := fmt.Sprintf("%d new, %d upgraded, %d replaced", len(t.New), len(t.Upgraded), len(t.Replaced))
+	if n := len(t.Reinstalled); n > 0 {
+		text += fmt.Sprintf(", %d reinstalled", n)
+	}
+	if n := len(t.VendorChanged); n > 0 {
+		text += fmt.Sprintf("; %d of them of another vendor", n)
+	}
+	return text
 }
 
 // transaction solves beside the node's packages and sorts what changes. The
@@ -208,13 +239,13 @@ func (r *RPMs) transaction(ctx context.Context, n *Node, job solve.Job) (*Transa
 	heirs := map[rpm.ID]bool{}
 	for _, g := range res.Gone {
 		r.sortGone(t, g)
-		heirs[g.By] = true
+		if g.By != 0 && r.pool.Package(g.By).Name == r.pool.Package(g.Package).Name {
+			heirs[g.By] = true
+		}
 	}
 	for _, id := range res.Packages {
-		if c := r.change(id); !slices.ContainsFunc(slices.Concat(t.Upgraded, t.VendorChanged), func(u Change) bool {
-			return u.Name == c.Name && u.Arch == c.Arch && u.EVR == c.EVR
-		}) {
-			t.New = append(t.New, c)
+		if !heirs[id] {
+			t.New = append(t.New, r.change(id))
 		}
 	}
 	return t, res, nil
@@ -235,6 +266,8 @@ func (r *RPMs) sortGone(t *Transaction, g solve.Gone) {
 	c.From, c.FromVendor = old.EVR, old.Vendor
 	if c.EVR != c.From {
 		t.Upgraded = append(t.Upgraded, c)
+	} else {
+		t.Reinstalled = append(t.Reinstalled, c)
 	}
 	if c.Vendor != c.FromVendor {
 		t.VendorChanged = append(t.VendorChanged, c)

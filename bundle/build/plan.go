@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,10 +16,11 @@ type Plan struct {
 	Target  manifest.Target `json:"target"`
 	Groups  []Group         `json:"contents"`
 	Sources []PlanSource    `json:"sources"`
-	Bytes   int64           `json:"bytes"`    // of all artifacts, as placed
-	ToFetch int64           `json:"to_fetch"` // of those that are not in the cache
-	Changes []string        `json:"changes"`  // against the lock before
-	Notes   []string        `json:"notes"`    // what a person should know: whose builds, what was passed over
+	Bytes   int64           `json:"bytes"`           // of all artifacts, as placed
+	ToFetch int64           `json:"to_fetch"`        // of those that are not in the cache
+	Changes []string        `json:"changes"`         // against the lock before
+	Nodes   []*Transaction  `json:"nodes,omitempty"` // what would change on each node whose facts were given
+	Notes   []string        `json:"notes"`           // what a person should know: whose builds, what was passed over
 }
 
 // Group counts the artifacts of one kind.
@@ -72,6 +74,12 @@ func PlanOf(lock *manifest.Lock, cached func(sha256 string) bool) Plan {
 		}
 		fetched[a.From.SHA256] = true
 	}
+	if n := countAssumed(lock); n > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("delta: %d packages are counted on to be on the target or in its own repositories", n))
+	}
+	for _, n := range lock.Nodes {
+		p.Notes = append(p.Notes, fmt.Sprintf("delta: made for node %s, and nothing is known of others", n.Name))
+	}
 	for _, s := range lock.Sources {
 		line := PlanSource{ID: s.ID, Kind: s.Kind}
 		for _, k := range s.Keys {
@@ -109,7 +117,7 @@ func FileName(lock *manifest.Lock) (string, error) {
 			postgres = major
 		}
 	}
-	return bundle.FileName(postgres, etcd, lock.Target, "full")
+	return bundle.FileName(postgres, etcd, lock.Target, string(cmp.Or(lock.Profile, manifest.Full)))
 }
 
 // Changes says what a new lock changes against an old one, a line each: "+"

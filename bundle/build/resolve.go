@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,12 @@ func Resolve(ctx context.Context, o Options, old *manifest.Lock) (*Resolution, e
 		Version: manifest.Version, Spec: digest, Target: o.Spec.MachineTarget(),
 		Requests: o.Spec.Requests(), Constraints: o.Spec.ConstraintRequests(),
 	}
+	if o.Spec.IsDelta() {
+		lock.Profile, lock.Nodes = manifest.Delta, lockNodes(o.Nodes)
+		if len(lock.Nodes) == 0 && len(o.Spec.Present) == 0 {
+			return nil, manifest.Classify(manifest.ErrUsage, errors.New("a delta is what the target lacks: say what it has, with the facts of its nodes (--node) or with the repositories that it reaches (--present)"))
+		}
+	}
 	r := &resolving{options: o, lock: lock}
 	var wg sync.WaitGroup
 	for _, kind := range []func(context.Context) error{r.rpms, r.wheelsAndCollections, r.release, r.program} {
@@ -46,7 +53,7 @@ func Resolve(ctx context.Context, o Options, old *manifest.Lock) (*Resolution, e
 		return nil, err
 	}
 	plan := PlanOf(lock, o.cached)
-	plan.Changes = Changes(old, lock)
+	plan.Changes, plan.Nodes = Changes(old, lock), r.nodes
 	slices.Sort(r.notes)
 	plan.Notes = slices.Concat(o.Notes, plan.Notes, slices.Compact(r.notes))
 	return &Resolution{Lock: lock, Plan: plan}, nil
@@ -57,6 +64,8 @@ type resolving struct {
 	options Options
 	lock    *manifest.Lock
 	clock   newest
+
+	nodes []*Transaction // set by rpms
 
 	mu      sync.Mutex
 	errs    []error
@@ -105,17 +114,30 @@ func (r *resolving) modules(streams []string) {
 }
 
 func (r *resolving) rpms(ctx context.Context) error {
-	rpms, err := OpenRPMs(ctx, r.options)
+	rpms, err := OpenRPMs(ctx, r.options, nil)
+	if err != nil {
+		return err
+	}
+	nodes, err := openNodes(ctx, r.options)
 	if err != nil {
 		return err
 	}
 	wants := slices.DeleteFunc(slices.Clone(r.lock.Requests), func(q manifest.Request) bool { return q.Kind != manifest.RPM })
 	request := &rpmRequest{rpms: rpms, wants: wants, weak: r.options.Spec.WeakDeps, note: r.note}
-	if _, err := r.ask(ctx, request); err != nil {
+	artifacts, err := r.askPackages(ctx, request, nodes)
+	if err != nil {
 		return err
 	}
+	if len(nodes) > 0 {
+		own := manifest.Lock{Requests: wants, Artifacts: artifacts}
+		if r.nodes, err = checkNodes(ctx, nodes, &own, r.options.Spec.WeakDeps, r.options.Spec.AllowUpgrades); err != nil {
+			return err
+		}
+	}
 	r.mu.Lock()
-	r.settled = rpms.settled(r.lock.Requests, request.answer)
+	if r.settled = r.lock.Requests; request.answer != nil { // for nodes there are no groups
+		r.settled = rpms.settled(r.lock.Requests, request.answer)
+	}
 	r.mu.Unlock()
 	for _, l := range rpms.loaded {
 		r.source(rpms.sources[l.ID])
@@ -123,6 +145,28 @@ func (r *resolving) rpms(ctx context.Context) error {
 	}
 	r.clock.see(rpms.clock.time)
 	return nil
+}
+
+// askPackages resolves the packages: all of them, or what the target lacks.
+func (r *resolving) askPackages(ctx context.Context, request *rpmRequest, nodes []*nodeRPMs) ([]manifest.Artifact, error) {
+	if !r.lock.IsDelta() {
+		return r.ask(ctx, request)
+	}
+	if len(nodes) > 0 && slices.ContainsFunc(request.names(), isGroup) {
+		return nil, manifest.Classify(manifest.ErrUsage, errors.New("a delta for nodes takes no @group: name the packages"))
+	}
+	delta := &deltaRequest{rpmRequest: request, nodes: nodes}
+	artifacts, err := r.ask(ctx, delta)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	r.lock.Assumed = delta.assumed
+	slices.SortFunc(r.lock.Assumed, func(a, b manifest.Package) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), strings.Compare(a.EVR, b.EVR), len(b.Provides)-len(a.Provides))
+	})
+	r.mu.Unlock()
+	return artifacts, nil
 }
 
 // wheelsAndCollections resolves both wheelhouses and then, for the ansible-core

@@ -21,7 +21,46 @@ func (r *RPMs) loadFiles(ctx context.Context, asked []string) error {
 		r.files[path] = true
 	}
 	r.prepare()
+	r.copyFiles()
 	return nil
+}
+
+// copyFiles gives the packages of a node the paths that dependencies name and
+// that other builds of theirs own: facts tell only of paths in primary. The same
+// build is believed before another one, and a build that moved a path would not
+// be required by it for long.
+func (r *RPMs) copyFiles() {
+	paths := map[rpm.ID][]string{}
+	for id := rpm.System + 1; int(id) < r.pool.Len() && r.pool.Repo(r.pool.Package(id).Repo).Installed; id++ {
+		if twin := r.twinOf(id); twin != 0 {
+			paths[id] = r.pool.FilesOf(twin)
+		}
+	}
+	for id, list := range paths {
+		for _, path := range list {
+			r.pool.AddFile(id, []byte(path))
+		}
+	}
+	if len(paths) > 0 {
+		r.prepare()
+	}
+}
+
+// twinOf returns the build in the repositories that is most like one of the node:
+// the same, else the newest of its name and architecture; 0 when there is none.
+func (r *RPMs) twinOf(id rpm.ID) rpm.ID {
+	pkg, best := r.pool.Package(id), rpm.ID(0)
+	for _, q := range r.pool.ByName(pkg.Name) {
+		other := r.pool.Package(q)
+		switch {
+		case other.Arch != pkg.Arch || r.pool.Repo(other.Repo).Installed:
+		case other.EVR == pkg.EVR:
+			return q
+		case best == 0 || r.pool.CompareEVR(r.pool.Package(best).EVR, other.EVR) < 0:
+			best = q
+		}
+	}
+	return best
 }
 
 // unlisted returns those of some requests that mean a path and that primary

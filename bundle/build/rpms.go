@@ -36,7 +36,10 @@ type RPMs struct {
 // whose signature is checked where the repository wants that, primary and
 // modules. File lists are read when a request or a closure asks for a path that
 // primary lacks.
-func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
+//
+// With a node its packages are there already, and its excludes and version locks
+// hold; it must be of the target's kind.
+func OpenRPMs(ctx context.Context, o Options, node *Node) (*RPMs, error) {
 	if len(o.Sources.Repos) == 0 {
 		return nil, manifest.Classify(manifest.ErrUsage, errors.New("no repository is given: name a set with --repos or one with --repo ID=URL"))
 	}
@@ -52,7 +55,7 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	r, err := loadRPMs(ctx, inputs, o.Spec.Arch, o.Spec.moduleOptions())
+	r, err := loadRPMs(ctx, world{inputs: inputs, target: o.Spec.MachineTarget(), modules: o.Spec.moduleOptions(), node: node})
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +67,34 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	return r, nil
 }
 
-func loadRPMs(ctx context.Context, inputs []repomd.Input, arch string, modules repomd.ModuleOptions) (*RPMs, error) {
-	r := &RPMs{pool: rpm.NewPool(), arch: arch, sources: map[rpm.RepoID]manifest.Source{}, clock: &newest{}}
+// world is what packages are resolved in.
+type world struct {
+	inputs  []repomd.Input
+	target  manifest.Target
+	modules repomd.ModuleOptions
+	node    *Node              // nil: an empty system
+	assumed []manifest.Package // to be had besides
+}
+
+func loadRPMs(ctx context.Context, w world) (*RPMs, error) {
+	r := &RPMs{pool: rpm.NewPool(), arch: w.target.Arch, sources: map[rpm.RepoID]manifest.Source{}, clock: &newest{}}
+	if w.node != nil {
+		if err := w.node.enter(r.pool, w.target, w.assumed); err != nil {
+			return nil, err
+		}
+	}
 	var err error
-	if r.loaded, err = repomd.Load(ctx, r.pool, inputs, repomd.Options{Modules: modules}); err != nil {
+	if r.loaded, err = repomd.Load(ctx, r.pool, w.inputs, repomd.Options{Modules: w.modules}); err != nil {
 		return nil, err
+	}
+	if whole := slices.DeleteFunc(slices.Clone(w.assumed), func(p manifest.Package) bool { return len(p.Provides) == 0 }); len(whole) > 0 {
+		assumed := rpm.Repo{ID: assumedRepo, Priority: 99, Cost: 1000, ModuleHotfixes: true, Role: manifest.Present}
+		if err := r.pool.AddPackages(assumed, whole); err != nil {
+			return nil, err
+		}
+	}
+	if w.node != nil {
+		w.node.apply(r.pool)
 	}
 	r.prepare()
 	for _, l := range r.loaded {
@@ -96,7 +122,7 @@ func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manif
 		Repo: rpm.Repo{ID: r.ID, Priority: r.Priority, Cost: r.Cost, ModuleHotfixes: r.ModuleHotfixes, Role: r.Role},
 		Tree: fetch.Base{Client: o.Fetch, URLs: urls}, Expected: expected, Exclude: r.Exclude, Include: r.Include,
 	}
-	if !r.RepoGPGCheck && !(r.GPGCheck && o.WithKeys) {
+	if !r.RepoGPGCheck && !(r.GPGCheck && o.WithKeys && r.Role == manifest.Provides) {
 		return in, source, nil
 	}
 	ring, err := o.keyring(ctx, r)
@@ -201,13 +227,7 @@ type rpmRequest struct {
 
 // Resolve closes the requests jointly.
 func (r *rpmRequest) Resolve(ctx context.Context, _ manifest.Target) ([]manifest.Artifact, error) {
-	var names []string
-	for _, w := range r.wants {
-		if !slices.Contains(names, w.Want) {
-			names = append(names, w.Want)
-		}
-	}
-	job, notes, unknown := r.rpms.job(ctx, names, r.weak)
+	job, notes, unknown := r.rpms.job(ctx, r.names(), r.weak)
 	res, passed, err := r.rpms.newest(ctx, job)
 	if err := errors.Join(unknown, err); err != nil {
 		return nil, fmt.Errorf("resolve packages: %w", err)
@@ -234,6 +254,17 @@ func (r *rpmRequest) Resolve(ctx context.Context, _ manifest.Target) ([]manifest
 		artifacts = append(artifacts, a)
 	}
 	return artifacts, errors.Join(errs...)
+}
+
+// names lists what is asked for, each once.
+func (r *rpmRequest) names() []string {
+	var names []string
+	for _, w := range r.wants {
+		if !slices.Contains(names, w.Want) {
+			names = append(names, w.Want)
+		}
+	}
+	return names
 }
 
 // roles says which node needs which package: what each role's own requests pull
@@ -285,11 +316,12 @@ func proveRPMs(ctx context.Context, tree Tree, lock *manifest.Lock, _ ProveOptio
 	if len(wants) == 0 {
 		return manifest.Check{}, nil
 	}
-	input := repomd.Input{Repo: rpm.Repo{ID: "bundle", Priority: 99, Cost: 1000, ModuleHotfixes: true, Role: manifest.Provides}, Tree: repo.Tree(below{tree, rpmFolder})}
-	// It has no modules.yaml, and module_hotfixes: a stream is of no matter any more.
-	r, err := loadRPMs(ctx, []repomd.Input{input}, lock.Target.Arch, repomd.ModuleOptions{})
+	r, err := openBundle(ctx, tree, lock, nil)
 	if err != nil {
 		return manifest.Check{}, fmt.Errorf("prove packages: %w", err)
+	}
+	if len(lock.Nodes) > 0 {
+		return nodesCheck(lock), sameFiles(r, lock)
 	}
 	slices.Sort(wants)
 	wants = slices.Compact(wants)
@@ -300,8 +332,39 @@ func proveRPMs(ctx context.Context, tree Tree, lock *manifest.Lock, _ ProveOptio
 	if err := sameFiles(r, lock); err != nil {
 		return manifest.Check{}, err
 	}
-	return manifest.Check{Name: "rpm-closure", Result: fmt.Sprintf("%d packages close %d requests, %d of them needed",
-		len(artifactsIn(lock, manifest.RPM, rpmFolder)), len(wants), len(closed))}, nil
+	beside := ""
+	if n := countAssumed(lock); n > 0 {
+		beside = fmt.Sprintf(" beside %d of the target's", n)
+		closed = slices.DeleteFunc(closed, func(p Resolved) bool { return p.Source == assumedRepo })
+	}
+	return manifest.Check{Name: "rpm-closure", Result: fmt.Sprintf("%d packages%s close %d requests, %d of them needed",
+		len(artifactsIn(lock, manifest.RPM, rpmFolder)), beside, len(wants), len(closed))}, nil
+}
+
+const (
+	bundleRepo  = "patroni-airgap" // as a node's dnf calls the repository in a bundle
+	assumedRepo = "assumed"
+)
+
+// openBundle loads the repository in a bundle, with what the target is counted on
+// to have. It has no modules.yaml, and module_hotfixes: a stream is of no matter
+// any more.
+func openBundle(ctx context.Context, tree Tree, lock *manifest.Lock, node *Node) (*RPMs, error) {
+	input := repomd.Input{
+		Repo: rpm.Repo{ID: bundleRepo, Priority: 99, Cost: 1000, ModuleHotfixes: true, Role: manifest.Provides},
+		Tree: repo.Tree(below{tree, rpmFolder}),
+	}
+	return loadRPMs(ctx, world{inputs: []repomd.Input{input}, target: lock.Target, node: node, assumed: lock.Assumed})
+}
+
+// nodesCheck says what a delta for nodes is proven for.
+func nodesCheck(lock *manifest.Lock) manifest.Check {
+	names := make([]string, len(lock.Nodes))
+	for i, n := range lock.Nodes {
+		names[i] = n.Name
+	}
+	return manifest.Check{Name: "rpm-closure", Result: fmt.Sprintf("%d packages for the nodes %s: they close beside what those have",
+		len(artifactsIn(lock, manifest.RPM, rpmFolder)), strings.Join(names, ", "))}
 }
 
 // sameFiles checks that the repository's metadata lists just the packages of
@@ -310,6 +373,9 @@ func sameFiles(r *RPMs, lock *manifest.Lock) error {
 	listed := map[string]string{}
 	for id := rpm.System + 1; int(id) < r.pool.Len(); id++ {
 		pkg := r.pool.Package(id)
+		if r.pool.Repo(pkg.Repo).ID != bundleRepo {
+			continue
+		}
 		listed[path.Join(rpmFolder, r.pool.String(pkg.Location))] = r.pool.String(pkg.Checksum)
 	}
 	var errs []error

@@ -81,6 +81,7 @@ func FindSources(s Spec, host Host) (Sources, []string, error) {
 		}
 	}
 	src.place(s)
+	errs = append(errs, src.markPresent(s.Present))
 	for _, r := range src.Repos {
 		src.Credentials = append(src.Credentials, credentials(r)...)
 		notes = append(notes, passedOver(r)...)
@@ -219,6 +220,24 @@ func (src *Sources) place(s Spec) {
 			r.GPGKeys, r.Fingerprints = keys, fingerprints
 		}
 	}
+}
+
+// markPresent gives repositories the role of those that the target has.
+func (src *Sources) markPresent(ids []string) error {
+	var errs []error
+	for _, id := range ids {
+		i := slices.IndexFunc(src.Repos, func(r dnfconf.Repo) bool { return r.ID == id })
+		if i < 0 {
+			var known []string
+			for _, r := range src.Repos {
+				known = append(known, r.ID)
+			}
+			errs = append(errs, manifest.Classify(manifest.ErrUsage, fmt.Errorf("present %q: there is no repository of that id, only %s", id, strings.Join(known, ", "))))
+			continue
+		}
+		src.Repos[i].Role = manifest.Present
+	}
+	return errors.Join(errs...)
 }
 
 // mirrors are the base addresses of a repository, and what its metalink says of

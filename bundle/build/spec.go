@@ -36,6 +36,9 @@ type Spec struct {
 	WeakDeps       bool     `yaml:"weak_deps,omitempty"`       // follow Recommends and Supplements
 	Pins           []string `yaml:"pins,omitempty"`            // builds of RPM packages, NAME=EVR
 	Strict         bool     `yaml:"strict,omitempty"`          // take no older RPM where the newest cannot be met
+	Profile        string   `yaml:"profile,omitempty"`         // "full", or "delta": only what the target lacks
+	Present        []string `yaml:"present,omitempty"`         // ids of repositories that the target has
+	AllowUpgrades  bool     `yaml:"allow_upgrades,omitempty"`  // packages of a node may be replaced by newer ones
 	Modules        []string `yaml:"modules,omitempty"`         // module streams to enable, NAME:STREAM
 	DisableModules []string `yaml:"disable_modules,omitempty"` // modules of which no stream is on
 
@@ -88,6 +91,9 @@ func (s Spec) WithDefaults() Spec {
 	s.Etcd = strings.TrimPrefix(s.Etcd, "v")
 	return s
 }
+
+// IsDelta reports whether only what the target lacks is wanted.
+func (s Spec) IsDelta() bool { return s.Profile == string(manifest.Delta) || len(s.Present) > 0 }
 
 // MachineTarget is the target that the spec names.
 func (s Spec) MachineTarget() manifest.Target {

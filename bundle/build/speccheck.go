@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"pgbundle/manifest"
 	"pgbundle/repo/galaxy"
 	"pgbundle/repo/pypi/pep440"
 	"pgbundle/repo/pypi/pep508"
@@ -48,6 +49,12 @@ func (s Spec) mistakes() []mistake {
 	}
 	if !targetForm.MatchString(d.Target) {
 		wrong("target", s.Target, "target %q: takes rhel9, or a minor like rhel9.4", s.Target)
+	}
+	if s.Profile != "" && s.Profile != string(manifest.Full) && s.Profile != string(manifest.Delta) {
+		wrong("profile", s.Profile, "profile %q: takes full or delta", s.Profile)
+	}
+	if s.Profile == string(manifest.Full) && len(s.Present) > 0 {
+		wrong("profile present", s.Profile, "profile full carries everything: leave present out, or take profile delta")
 	}
 	if d.Arch != "x86_64" && d.Arch != "aarch64" {
 		wrong("arch", s.Arch, "arch %q: takes x86_64 or aarch64", s.Arch)

@@ -37,7 +37,7 @@ func specFlags() []cli.Flag {
 		&cli.StringFlag{Name: "node-binary", Usage: "the pgbundle for the nodes, where this one does not fit: `FILE`, or a folder of releases"},
 		indexFlag(),
 	}
-	return slices.Concat(flags, pinFlags(), moduleFlags(), galaxyFlags())
+	return slices.Concat(flags, pinFlags(), moduleFlags(), deltaFlags(), galaxyFlags())
 }
 
 func buildCommand(h host) *cli.Command {
@@ -62,6 +62,8 @@ Examples:
    pgbundle build --pg 16 --etcd 3.5.16 --target rhel9.4
    pgbundle build --dry-run --with pgbackrest
    pgbundle build --repos rocky --repo pgdg16=https://mirror.example/pgdg16/ --key PGDG.asc
+   pgbundle build --node db1.yaml --node db2.yaml
+   pgbundle build --profile delta --present baseos --present appstream --repos host
    pgbundle build --lock old-bundle.tar.gz -o again.tar.gz
    SOURCE_DATE_EPOCH=1700000000 pgbundle build --sign site.key`,
 		Flags: append(flags, messageFlags()...),
@@ -112,7 +114,7 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 	}
 	for flag, field := range map[string]*string{
 		"pg": &spec.PostgreSQL, "etcd": &spec.Etcd, "target": &spec.Target, "arch": &spec.Arch, "patroni": &spec.Patroni,
-		"index-url": &spec.IndexURL, "galaxy-url": &spec.GalaxyURL,
+		"profile": &spec.Profile, "index-url": &spec.IndexURL, "galaxy-url": &spec.GalaxyURL,
 	} {
 		if c.IsSet(flag) {
 			*field = c.String(flag)
@@ -127,13 +129,13 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 	if c.IsSet("control-python") {
 		spec.ControlPython = c.String("control-python")
 	}
-	for flag, field := range map[string]*bool{"weak": &spec.WeakDeps, "strict": &spec.Strict} {
+	for flag, field := range map[string]*bool{"weak": &spec.WeakDeps, "strict": &spec.Strict, "allow-upgrades": &spec.AllowUpgrades} {
 		if c.IsSet(flag) {
 			*field = c.Bool(flag)
 		}
 	}
 	for flag, field := range map[string]*[]string{
-		"with": &spec.With, "package": &spec.Packages, "constraint": &spec.Constraints, "pin": &spec.Pins, "etcd-url": &spec.EtcdURLs,
+		"with": &spec.With, "package": &spec.Packages, "constraint": &spec.Constraints, "pin": &spec.Pins, "present": &spec.Present, "etcd-url": &spec.EtcdURLs,
 		"enable-module": &spec.Modules, "disable-module": &spec.DisableModules,
 	} {
 		if c.IsSet(flag) {
@@ -204,7 +206,7 @@ func runBuild(c *cli.Context, h host) (err error) {
 	built, err := build.Build(c.Context, o, lock.Lock, build.Output{Path: c.String("output"), Sign: sign})
 	closeProgress(progress)
 	if err != nil {
-		return err
+		return upgradeHint(err)
 	}
 	if c.Bool("json") {
 		return writeJSON(h.stdout, built)
@@ -251,7 +253,7 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 	}
 	r, err := build.Resolve(c.Context, o, old)
 	if err != nil {
-		return o, nil, withStrictHint(err, "--target")
+		return o, nil, upgradeHint(withStrictHint(err, "--target"))
 	}
 	if c.Bool("dry-run") {
 		return o, r, nil
@@ -263,7 +265,7 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 // flags would.
 func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, *build.Resolution, error) {
 	for _, flag := range []string{"config", "pg", "etcd", "target", "arch", "python", "node-python", "control-python",
-		"patroni", "with", "package", "constraint", "weak", "pin", "strict", "enable-module", "disable-module"} {
+		"patroni", "with", "package", "constraint", "weak", "pin", "strict", "enable-module", "disable-module", "profile", "present"} {
 		if c.IsSet(flag) {
 			return build.Options{}, nil, &usageError{"--lock fixes what --" + flag + " asks for: give one of them", "pgbundle build --lock FILE"}
 		}
@@ -273,7 +275,7 @@ func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, 
 		return build.Options{}, nil, err
 	}
 	var spec build.Spec
-	spec.Target, spec.Arch = "rhel"+lock.Target.Release, lock.Target.Arch
+	spec.Target, spec.Arch, spec.AllowUpgrades = "rhel"+lock.Target.Release, lock.Target.Arch, c.Bool("allow-upgrades")
 	spec.IndexURL, spec.GalaxyURL, spec.EtcdURLs = c.String("index-url"), c.String("galaxy-url"), c.StringSlice("etcd-url")
 	if err := reposOf(c, &spec); err != nil {
 		return build.Options{}, nil, err
@@ -310,7 +312,7 @@ func runLock(c *cli.Context, h host) error {
 	}
 	r, err := build.Resolve(c.Context, o, old)
 	if err != nil {
-		return withStrictHint(err, "--target")
+		return upgradeHint(withStrictHint(err, "--target"))
 	}
 	if err := build.WriteLock(path, r.Lock); err != nil {
 		return err
@@ -363,5 +365,8 @@ func writeBuilt(w io.Writer, b *build.Built) {
 	fmt.Fprintf(w, "id      %s, %s\n", b.ID, signed)
 	for _, check := range b.Checked {
 		fmt.Fprintf(w, "proven  %s: %s\n", check.Name, check.Result)
+	}
+	for _, t := range b.Nodes {
+		fmt.Fprintf(w, "node    %s: %s\n", t.Node, t)
 	}
 }

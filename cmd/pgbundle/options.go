@@ -26,6 +26,9 @@ func optionsOf(c *cli.Context, h host, spec build.Spec, progress build.Progress)
 	if o.Epoch, err = epoch(h); err != nil {
 		return o, err
 	}
+	if o.Nodes, err = build.ReadNodes(c.StringSlice("node")); err != nil {
+		return o, err
+	}
 	host := hostOf()
 	host.None = !needsRepos(c)
 	if o.Sources, o.Notes, err = build.FindSources(spec, host); err != nil {

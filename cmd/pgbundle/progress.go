@@ -226,6 +226,9 @@ func writePlan(w io.Writer, p build.Plan) {
 		}
 	}
 	writeList(w, "changed", p.Changes)
+	for _, t := range p.Nodes {
+		fmt.Fprintf(w, "  node    %s: %s\n", t.Node, t)
+	}
 	writeList(w, "note", p.Notes)
 }
 

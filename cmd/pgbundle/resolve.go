@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -40,7 +42,7 @@ func resolveRPMCommand(h host) *cli.Command {
 		&cli.BoolFlag{Name: "weak", Usage: "follow weak dependencies too"},
 		&cli.BoolFlag{Name: "each", Usage: "solve every NAME apart: one JSON object a line"},
 		whyFlag(), jsonFlag())
-	flags = append(append(flags, pinFlags()...), moduleFlags()...)
+	flags = slices.Concat(flags, pinFlags(), moduleFlags(), factsFlags())
 	return &cli.Command{
 		Name:      "rpm",
 		Usage:     "close a set of RPM requirements on an empty system, as dnf would",
@@ -51,12 +53,17 @@ passed over for the newest that can, and stderr says so. With --each, which pass
 none over, a NAME without a solution is a line with its error, and the exit status
 is 0. With --json a refusal is its problems, as data.
 
+With --node the packages of that node are there already: the answer is what would
+be new on it, upgraded, replaced, or of another vendor. Nothing of the node is
+removed or downgraded, and anything but new packages takes --allow-upgrades.
+
 Examples:
    pgbundle resolve rpm --repo baseos=/srv/baseos --repo appstream=/srv/appstream haproxy
    pgbundle resolve rpm --repos rocky --arch aarch64 --why openssl-libs keepalived
    pgbundle resolve rpm --repos rocky --enable-module postgresql:15 postgresql-server
    pgbundle resolve rpm --repos ./site.repo --each - < names
    pgbundle resolve rpm --repos rocky @core '@Minimal Install'
+   pgbundle resolve rpm --repos rocky --node node1.yaml --node node2.yaml haproxy
    pgbundle resolve rpm --repos rocky --pin postgresql16-server=16.4 postgresql16-contrib`,
 		Flags:  append(flags, networkFlags()...),
 		Action: func(c *cli.Context) error { return runResolveRPM(c, h) },
@@ -72,7 +79,7 @@ func runResolveRPM(c *cli.Context, h host) error {
 		return err
 	}
 	spec := build.Spec{Target: "rhel" + c.String("releasever"), Arch: c.String("arch"), PostgreSQL: c.String("pg"),
-		Pins: c.StringSlice("pin"), Strict: c.Bool("strict"),
+		Pins: c.StringSlice("pin"), Strict: c.Bool("strict"), AllowUpgrades: c.Bool("allow-upgrades"),
 		Modules: c.StringSlice("enable-module"), DisableModules: c.StringSlice("disable-module")}
 	if !releaseForm.MatchString(c.String("releasever")) {
 		return &usageError{fmt.Sprintf("--releasever %q: takes 9, or a minor like 9.4", c.String("releasever")), "pgbundle resolve rpm --releasever 9"}
@@ -88,7 +95,10 @@ func runResolveRPM(c *cli.Context, h host) error {
 	if err != nil {
 		return err
 	}
-	closure, err := build.OpenRPMs(c.Context, o)
+	if c.IsSet("node") {
+		return runResolveNodes(c, h, o, names)
+	}
+	closure, err := build.OpenRPMs(c.Context, o, nil)
 	if err != nil {
 		return err
 	}
@@ -113,6 +123,25 @@ func runResolveRPM(c *cli.Context, h host) error {
 		}
 	}
 	return writeResolved(h.stdout, c, resolved, func(a build.Resolved) string { return a.NEVRA })
+}
+
+// runResolveNodes answers for nodes.
+func runResolveNodes(c *cli.Context, h host, o build.Options, names []string) error {
+	for _, flag := range []string{"each", "why"} {
+		if c.IsSet(flag) {
+			return &usageError{"--" + flag + " is not for --node, whose answer is what changes on the node", ""}
+		}
+	}
+	list, err := build.ResolveForNodes(c.Context, o, names, c.Bool("weak"))
+	if len(list) == 0 {
+		return err
+	}
+	if c.Bool("json") {
+		err = cmp.Or(writeJSON(h.stdout, list), err)
+	} else {
+		writeTransactions(h.stdout, list)
+	}
+	return upgradeHint(err)
 }
 
 // refuseRPM puts the problems of a refusal on stdout when JSON is asked for, and

@@ -73,6 +73,7 @@ func programFolder(t *testing.T) string {
 //	asked N PATH   fails unless PATH was asked for N times; asked forget
 //	flip FILE N    turns one bit of byte N
 //	exits N WORDS  is exec, and fails unless the exit status is N
+//	node FILE …    writes the facts of a node, see nodeFacts
 func TestScript(t *testing.T) {
 	world, err := fixture.New("", fixture.Options{})
 	if err != nil {
@@ -85,7 +86,7 @@ func TestScript(t *testing.T) {
 		Setup:         func(env *testscript.Env) error { return setUp(env, world, folder) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fault": fault, "galaxytoken": askToken, "asked": asked, "flip": flip, "build": buildHere,
-			"exits": exits,
+			"exits": exits, "node": nodeFacts(world),
 		},
 	})
 }

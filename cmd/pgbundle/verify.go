@@ -36,12 +36,18 @@ Trusted keys are those of --pubkey and the files in ` + trustedKeys + `;
 never anything inside the bundle. Without a trusted key the bundle is called
 not authenticated, and the check goes on.
 
+With --node it also says what installing would change on that node, by the facts
+that pgbundle facts wrote there, before anybody carries the bundle to it: nothing
+of the node may be removed or downgraded, and anything but new packages takes
+--allow-upgrades.
+
 Examples:
    pgbundle verify patroni-airgap-bundle-pg16-etcd3.5.16-rhel9.4-x86_64-full.tar.gz
-   pgbundle verify --pubkey site.pub --json airgap-bundle/`,
-		Flags: append([]cli.Flag{
+   pgbundle verify --pubkey site.pub --json airgap-bundle/
+   pgbundle verify --node db1.yaml --node db2.yaml airgap-bundle/`,
+		Flags: append(append([]cli.Flag{
 			&cli.StringSliceFlag{Name: "pubkey", Usage: "trust the public key in `FILE`, or the key itself (base64)"},
-		}, messageFlags()...),
+		}, factsFlags()...), messageFlags()...),
 		Action: func(c *cli.Context) error { return runVerify(c, h) },
 	}
 }
@@ -49,12 +55,14 @@ Examples:
 // verification is the result of verify.
 type verification struct {
 	*bundle.Report
-	Bundle  string           `json:"bundle"`
-	Target  *manifest.Target `json:"target,omitempty"`
-	Checked []manifest.Check `json:"checked,omitempty"`
-	Closure string           `json:"closure,omitempty"` // why it is not closed
-	Notes   []string         `json:"notes,omitempty"`
-	OK      bool             `json:"ok"`
+	Bundle   string               `json:"bundle"`
+	Target   *manifest.Target     `json:"target,omitempty"`
+	Checked  []manifest.Check     `json:"checked,omitempty"`
+	Nodes    []*build.Transaction `json:"nodes,omitempty"`   // what installing would change on each node
+	Closure  string               `json:"closure,omitempty"` // why it is not closed
+	Notes    []string             `json:"notes,omitempty"`
+	ForNodes bool                 `json:"for_nodes,omitempty"` // a delta for nodes, which closes beside what they have
+	OK       bool                 `json:"ok"`
 
 	trusting bool // there was a key to check with
 }
@@ -65,6 +73,10 @@ func runVerify(c *cli.Context, h host) error {
 		return err
 	}
 	trusted, err := trustedOf(c.StringSlice("pubkey"))
+	if err != nil {
+		return err
+	}
+	nodes, err := build.ReadNodes(c.StringSlice("node"))
 	if err != nil {
 		return err
 	}
@@ -92,7 +104,7 @@ func runVerify(c *cli.Context, h host) error {
 	failure := report.Err()
 	if failure == nil {
 		progress.Stage("prove", 0)
-		failure = v.prove(c)
+		failure = v.prove(c, nodes)
 	}
 	if err := c.Context.Err(); err != nil {
 		return err
@@ -107,7 +119,7 @@ func runVerify(c *cli.Context, h host) error {
 		v.write(h.stdout)
 	}
 	if failure != nil {
-		return trustHint(fmt.Errorf("verify %s: %w", path, failure))
+		return upgradeHint(trustHint(fmt.Errorf("verify %s: %w", path, failure)))
 	}
 	return nil
 }
@@ -124,7 +136,7 @@ func trustHint(err error) error {
 
 // prove resolves again from the opened bundle, whose bytes are proven. What its
 // manifest says was checked counts for nothing.
-func (v *verification) prove(c *cli.Context) error {
+func (v *verification) prove(c *cli.Context, nodes []*build.Node) error {
 	b, err := bundle.Open(v.Bundle)
 	if err != nil {
 		return err
@@ -134,7 +146,7 @@ func (v *verification) prove(c *cli.Context) error {
 		return manifest.Classify(manifest.ErrDamaged, errors.New("another bundle lies there than the one whose bytes were checked"))
 	}
 	m := b.Manifest()
-	v.Target = &m.Lock.Target
+	v.Target, v.ForNodes = &m.Lock.Target, len(m.Lock.Nodes) > 0
 	v.Checked, err = build.Prove(c.Context, build.TreeOf(b), &m.Lock,
 		build.ProveOptions{Now: time.Now(), Jobs: runtime.NumCPU()})
 	if err == nil && !slices.Equal(v.Checked, m.Checked) {
@@ -142,7 +154,9 @@ func (v *verification) prove(c *cli.Context) error {
 	}
 	if err != nil {
 		v.Closure = err.Error()
+		return err
 	}
+	v.Nodes, err = build.ProveNodes(c.Context, build.TreeOf(b), &m.Lock, nodes, c.Bool("allow-upgrades"))
 	return err
 }
 
@@ -162,8 +176,12 @@ func (v *verification) write(w io.Writer) {
 	for _, check := range v.Checked {
 		fmt.Fprintf(w, "proven  %s: %s\n", check.Name, check.Result)
 	}
+	writeTransactions(w, v.Nodes)
 	writeList(w, "note", v.Notes)
-	if v.OK {
+	switch {
+	case v.OK && v.ForNodes:
+		fmt.Fprintln(w, "whole; it closes beside what its nodes have")
+	case v.OK:
 		fmt.Fprintln(w, "whole and closed by itself")
 	}
 	fmt.Fprintln(w, v.authentication())

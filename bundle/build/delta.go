@@ -1,0 +1,320 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"pgbundle/manifest"
+	"pgbundle/repo/rpm"
+	"pgbundle/repo/rpm/solve"
+)
+
+// deltaRequest asks for what the target lacks: of the joint closure what no
+// repository has that the target has, or with nodes the union of what each of
+// them lacks. It is a repo.Source.
+type deltaRequest struct {
+	*rpmRequest
+	nodes []*nodeRPMs
+
+	assumed []manifest.Package // set by Resolve: what comes from the target's own repositories
+}
+
+// nodeRPMs are repositories beside a node.
+type nodeRPMs struct {
+	*RPMs
+	node *Node
+}
+
+// Resolve finds the packages that go into the bundle.
+func (d *deltaRequest) Resolve(ctx context.Context, target manifest.Target) ([]manifest.Artifact, error) {
+	if len(d.nodes) == 0 {
+		all, err := d.rpmRequest.Resolve(ctx, target)
+		if err != nil {
+			return nil, err
+		}
+		return d.lacking(d.rpms, d.answer.Packages, all), nil
+	}
+	roles := map[string][]manifest.Role{}
+	for id, list := range d.rpms.roles(ctx, d.wants, d.weak) {
+		roles[d.rpms.change(id).Name] = list
+	}
+	var list []manifest.Artifact
+	var errs []error
+	for _, n := range d.nodes {
+		more, err := d.ofNode(ctx, n)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, a := range more {
+			if a.Roles = roles[a.Name]; len(a.Roles) == 0 {
+				a.Roles = []manifest.Role{manifest.TargetNode}
+			}
+			list = addArtifact(list, a)
+		}
+	}
+	return list, errors.Join(errs...)
+}
+
+// ofNode finds what one node lacks.
+func (d *deltaRequest) ofNode(ctx context.Context, n *nodeRPMs) ([]manifest.Artifact, error) {
+	job, _, err := n.job(ctx, d.names(), d.weak)
+	if err != nil {
+		return nil, err
+	}
+	t, res, err := n.transaction(ctx, n.node, job)
+	if err == nil {
+		err = t.Err(true) // upgrades are judged by what the bundle holds in the end
+	}
+	if err != nil {
+		return nil, fmt.Errorf("resolve packages: %w", err)
+	}
+	if err := n.tellPassed(ctx, job, res, d.note); err != nil {
+		return nil, err
+	}
+	var all []manifest.Artifact
+	for _, id := range res.Packages {
+		a, err := n.artifact(id, res.WantedBy(id))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	for _, p := range n.owners(res.Packages) {
+		d.assume(p)
+	}
+	return d.lacking(n.RPMs, res.Packages, all), nil
+}
+
+// owners describes by name, build and path alone the packages of the node that own
+// a path which some packages require and which facts do not tell of.
+func (n *nodeRPMs) owners(ids []rpm.ID) []manifest.Package {
+	var list []manifest.Package
+	for _, id := range ids {
+		for _, d := range n.pool.Package(id).Requires {
+			path := n.pool.DepString(d)
+			if !solve.IsPath(path) || rpm.InPrimary(path) {
+				continue
+			}
+			for _, owner := range n.pool.Providers(d) {
+				if p := n.pool.Package(owner); n.pool.Repo(p.Repo).Installed {
+					c := n.change(owner)
+					list = append(list, manifest.Package{Name: c.Name, EVR: c.EVR, Arch: c.Arch, Files: []string{path}})
+				}
+			}
+		}
+	}
+	return list
+}
+
+// assume adds a package to those that the target is counted on to have.
+func (d *deltaRequest) assume(p manifest.Package) {
+	i := slices.IndexFunc(d.assumed, func(have manifest.Package) bool {
+		return have.Name == p.Name && have.EVR == p.EVR && have.Arch == p.Arch && (len(have.Provides) > 0) == (len(p.Provides) > 0)
+	})
+	if i < 0 {
+		d.assumed = append(d.assumed, p)
+		return
+	}
+	for _, path := range p.Files {
+		if !slices.Contains(d.assumed[i].Files, path) {
+			d.assumed[i].Files = append(d.assumed[i].Files, path)
+		}
+	}
+}
+
+// tellPassed notes the newer builds that the node cannot meet. Under strict there
+// must be none.
+func (n *nodeRPMs) tellPassed(ctx context.Context, job solve.Job, res *solve.Result, note func(string)) error {
+	job.NoDowngrade = true
+	passed, err := n.passedOver(ctx, job, res)
+	if err != nil {
+		return err
+	}
+	for _, p := range passed {
+		note(fmt.Sprintf("node %s: %s", n.node.Name, p))
+	}
+	if n.strict && len(passed) > 0 {
+		return fmt.Errorf("resolve packages for node %s: %w", n.node.Name, &StrictError{passed})
+	}
+	return nil
+}
+
+// lacking leaves out of the artifacts of some packages those that the target's
+// repositories have, and keeps them as assumed.
+func (d *deltaRequest) lacking(r *RPMs, ids []rpm.ID, artifacts []manifest.Artifact) []manifest.Artifact {
+	var list []manifest.Artifact
+	for i, id := range ids {
+		if !r.isPresent(id) {
+			list = append(list, artifacts[i])
+			continue
+		}
+		d.assume(r.pool.Describe(id))
+	}
+	return list
+}
+
+// isPresent reports whether a repository that the target has holds a build.
+func (r *RPMs) isPresent(id rpm.ID) bool {
+	pkg := r.pool.Package(id)
+	return slices.ContainsFunc(r.pool.ByName(pkg.Name), func(q rpm.ID) bool {
+		other := r.pool.Package(q)
+		return other.EVR == pkg.EVR && other.Arch == pkg.Arch && r.pool.Repo(other.Repo).Role == manifest.Present && !other.Hidden
+	})
+}
+
+// addArtifact adds a package to a list, or what wants it to the package that is in
+// the list already.
+func addArtifact(list []manifest.Artifact, a manifest.Artifact) []manifest.Artifact {
+	i := slices.IndexFunc(list, func(have manifest.Artifact) bool { return have.Path == a.Path })
+	if i < 0 {
+		return append(list, a)
+	}
+	for _, by := range a.WantedBy {
+		if !slices.Contains(list[i].WantedBy, by) {
+			list[i].WantedBy = append(list[i].WantedBy, by)
+		}
+	}
+	slices.Sort(list[i].WantedBy)
+	return list
+}
+
+// only hides every package that would go into a bundle and is not among some
+// artifacts: the bundle as a node will see it.
+func (r *RPMs) only(artifacts []manifest.Artifact) {
+	carried := map[string]bool{}
+	for _, a := range artifacts {
+		carried[a.From.Source+" "+a.From.Path] = true
+	}
+	for id := rpm.System + 1; int(id) < r.pool.Len(); id++ {
+		pkg := r.pool.Package(id)
+		repo := r.pool.Repo(pkg.Repo)
+		if !repo.Installed && repo.Role == manifest.Provides && !carried[repo.ID+" "+r.pool.String(pkg.Location)] {
+			r.pool.Hide(id, rpm.Excluded, r.pool.InternString("*"))
+		}
+	}
+	r.prepare()
+}
+
+// openNodes loads the repositories beside each node of the options.
+func openNodes(ctx context.Context, o Options) ([]*nodeRPMs, error) {
+	var list []*nodeRPMs
+	var errs []error
+	for _, n := range o.Nodes {
+		rpms, err := OpenRPMs(ctx, o, n)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		list = append(list, &nodeRPMs{rpms, n})
+	}
+	return list, errors.Join(errs...)
+}
+
+// checkNodes says what the artifacts of a lock would change on each node, and
+// refuses what a node cannot take or nobody allowed. All refusals are returned.
+func checkNodes(ctx context.Context, nodes []*nodeRPMs, lock *manifest.Lock, weak, allowUpgrades bool) ([]*Transaction, error) {
+	var list []*Transaction
+	var errs []error
+	for _, n := range nodes {
+		n.only(lock.Artifacts)
+		job, _, err := n.job(ctx, wanted(lock.Requests, manifest.RPM, ""), weak)
+		if err != nil {
+			return nil, err
+		}
+		t, _, err := n.transaction(ctx, n.node, job)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, t)
+		errs = append(errs, t.Err(allowUpgrades))
+	}
+	return list, errors.Join(errs...)
+}
+
+// ProveNode says what installing a bundle would change on a node, from the bundle
+// alone. As the node's dnf it follows weak dependencies. An error says that the
+// question has no answer; whether the node takes it is for Transaction.Err.
+func ProveNode(ctx context.Context, tree Tree, lock *manifest.Lock, n *Node) (*Transaction, error) {
+	r, err := openBundle(ctx, tree, lock, n)
+	if err != nil {
+		return nil, fmt.Errorf("prove for node %s: %w", n.Name, err)
+	}
+	job, _, err := r.job(ctx, wanted(lock.Requests, manifest.RPM, ""), true)
+	if err != nil {
+		return nil, fmt.Errorf("prove for node %s: %w", n.Name, err)
+	}
+	t, _, err := r.transaction(ctx, n, job)
+	return t, err
+}
+
+// ProveNodes is ProveNode for several, with all refusals by Transaction.Err.
+func ProveNodes(ctx context.Context, tree Tree, lock *manifest.Lock, nodes []*Node, allowUpgrades bool) ([]*Transaction, error) {
+	var list []*Transaction
+	var errs []error
+	for _, n := range nodes {
+		t, err := ProveNode(ctx, tree, lock, n)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, t)
+		errs = append(errs, t.Err(allowUpgrades))
+	}
+	return list, errors.Join(errs...)
+}
+
+// lockNodes names the nodes of a delta, sorted.
+func lockNodes(nodes []*Node) []manifest.LockNode {
+	var list []manifest.LockNode
+	for _, n := range nodes {
+		list = append(list, n.LockNode)
+	}
+	slices.SortFunc(list, func(a, b manifest.LockNode) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// ResolveForNodes says for each node of the options what installing some requests
+// out of the repositories would change on it. With refusals the transactions come
+// too.
+func ResolveForNodes(ctx context.Context, o Options, requests []string, weak bool) ([]*Transaction, error) {
+	nodes, err := openNodes(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	var list []*Transaction
+	var errs []error
+	for _, n := range nodes {
+		job, notes, err := n.job(ctx, requests, weak)
+		if err != nil {
+			return nil, err
+		}
+		for _, text := range notes {
+			o.Progress.Note(text)
+		}
+		t, res, err := n.transaction(ctx, n.node, job)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, t)
+		errs = append(errs, t.Err(o.Spec.AllowUpgrades))
+		if res != nil {
+			errs = append(errs, n.tellPassed(ctx, job, res, o.Progress.Note))
+		}
+	}
+	return list, errors.Join(errs...)
+}
+
+// countAssumed counts the packages that the target's own repositories are counted
+// on for.
+func countAssumed(lock *manifest.Lock) int {
+	n := 0
+	for _, p := range lock.Assumed {
+		if len(p.Provides) > 0 {
+			n++
+		}
+	}
+	return n
+}
