@@ -97,9 +97,15 @@ func (i *Installation) prove(ctx context.Context, dir string, m *manifest.Manife
 	node.Fault("proof")
 	res.Proof, err = proof.Prove(ctx, i.node, proof.Options{
 		Folder: filepath.Join(dir, "rpms"), Keys: filepath.Join(dir, keyFile), Roots: roots, Scratch: scratch,
-		Unsigned: unsignedOf(m),
+		Unsigned: unsignedOf(m), Others: reachesOthers(m),
 	})
 	return err
+}
+
+// reachesOthers reports whether the bundle counts on repositories that the target
+// has itself.
+func reachesOthers(m *manifest.Manifest) bool {
+	return slices.ContainsFunc(m.Lock.Sources, func(s manifest.Source) bool { return s.Role == manifest.Present })
 }
 
 // rootsOf are the packages that somebody asked for, by name.

@@ -43,14 +43,21 @@ func (p *prover) resolve(ctx context.Context) (*table, error) {
 	return read(out)
 }
 
+// nodeRepos is where a node's own repositories are configured.
+const nodeRepos = "/etc/yum.repos.d"
+
 // dnf is the command line. Of the plugins only version locks take part in the
 // answer; others write to the node or ask servers. persistdir is where dnf
 // keeps its history, logdir its logs, cachedir its metadata and locks.
 func (p *prover) dnf(repos string) []string {
 	at := func(name string) string { return filepath.Join(p.Scratch, name) }
-	return append([]string{"dnf", "--disableplugin=*", "--enableplugin=versionlock",
+	only := []string{"--disablerepo=*"}
+	if p.Others {
+		repos, only = repos+","+nodeRepos, nil
+	}
+	return slices.Concat([]string{"dnf", "--disableplugin=*", "--enableplugin=versionlock",
 		"--setopt=reposdir=" + repos, "--setopt=cachedir=" + at("cache"), "--setopt=logdir=" + at("log"), "--setopt=persistdir=" + at("persist"),
-		"--setopt=strict=True", "--setopt=best=True", "--disablerepo=*", "--enablerepo=" + repoID, "--refresh", "--assumeno", "install"}, p.Roots...)
+		"--setopt=strict=True", "--setopt=best=True"}, only, []string{"--enablerepo=" + repoID, "--refresh", "--assumeno", "install"}, p.Roots)
 }
 
 // read judges what dnf said. With --assumeno its exit status says nothing: 1 is

@@ -175,3 +175,21 @@ func FuzzParseTable(f *testing.F) {
 		}
 	})
 }
+
+// TestOthers holds that a delta for the node's own repositories is proven with
+// them, and every other bundle without.
+func TestOthers(t *testing.T) {
+	for _, others := range []bool{false, true} {
+		p := &prover{Options: Options{Scratch: "/s", Others: others, Roots: []string{"haproxy"}}}
+		line := strings.Join(p.dnf("/s/repos"), " ")
+		if got := strings.Contains(line, "--disablerepo=*"); got == others {
+			t.Errorf("others %t: %s", others, line)
+		}
+		if got := strings.Contains(line, "reposdir=/s/repos,/etc/yum.repos.d "); got != others {
+			t.Errorf("others %t: %s", others, line)
+		}
+		if !strings.HasSuffix(line, "--enablerepo=patroni-airgap --refresh --assumeno install haproxy") {
+			t.Errorf("others %t: %s", others, line)
+		}
+	}
+}

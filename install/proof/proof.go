@@ -29,6 +29,7 @@ type Options struct {
 	Keys     string          // the public keys of its packages, armoured, in one file; need not be there when all are in Unsigned
 	Unsigned map[string]bool // names of files in Folder that came from a source without signatures
 	Roots    []string        // what the playbook will ask dnf for: names, capabilities, paths that packages own
+	Others   bool            // the node's own repositories have the rest: a delta for what they have
 	Scratch  string          // an empty folder that only root can enter; the caller removes it
 }
 
@@ -185,7 +186,7 @@ func (p *prover) fill(ctx context.Context, r *Result, t *table, carried map[stri
 		}
 		if h, ok := carried[row.nevra()]; ok {
 			c.Vendor = h.vendor
-		} else {
+		} else if row.repo == repoID {
 			absent = append(absent, row.nevra())
 		}
 		if row.action != installed {

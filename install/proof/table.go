@@ -39,6 +39,7 @@ var headings = map[string]action{
 type row struct {
 	action          action
 	name, arch, evr string
+	repo            string
 	replaces        []header // packages of the node that this one obsoletes
 }
 
@@ -85,7 +86,7 @@ func parseRows(body string) ([]row, error) {
 		if now == "" || len(fields) < 5 || len(fields) > 6 {
 			return fmt.Errorf("a row of %q", fields)
 		}
-		rows = append(rows, row{action: now, name: fields[0], arch: fields[1], evr: fields[2], replaces: replaces})
+		rows = append(rows, row{action: now, name: fields[0], arch: fields[1], evr: fields[2], repo: fields[3], replaces: replaces})
 		fields, replaces = nil, nil
 		return nil
 	}
