@@ -91,7 +91,7 @@ cp "$unpacked/pgbundle" "$work/pgbundle"
 chmod 0755 "$work/pgbundle"
 pgbundle=$work/pgbundle
 
-step 'facts of the node' 0 'version: 1' "$pgbundle" facts
+step 'facts of the node' 0 'version: 2' "$pgbundle" facts
 cp "$work/out" "$work/facts.yaml"
 step 'verify' 0 'whole and closed by itself' "$pgbundle" verify "$bundle"
 
