@@ -170,7 +170,25 @@ func TestFacts(t *testing.T) {
 				t.Errorf("%s's facts hold %s:\n%s", user, secret, text)
 			}
 		}
-		s.evidence.Facts[user] = read[map[string]any](t, text)
+		s.evidence.Facts[user] = withoutRelations(t, read[map[string]any](t, text))
 	}
 	n.unchanged(t, fresh)
+}
+
+// withoutRelations takes the megabytes out of facts: what the packages provide
+// and require. Some packages have to have had them.
+func withoutRelations(t *testing.T, facts map[string]any) map[string]any {
+	t.Helper()
+	provide, require, files := false, false, false
+	for _, p := range facts["packages"].([]any) {
+		p := p.(map[string]any)
+		provide, require, files = provide || p["provides"] != nil, require || p["requires"] != nil, files || p["files"] != nil
+		for _, kind := range []string{"provides", "requires", "conflicts", "obsoletes", "recommends", "suggests", "supplements", "enhances", "files"} {
+			delete(p, kind)
+		}
+	}
+	if !provide || !require || !files {
+		t.Errorf("packages provide %v, require %v, have files %v", provide, require, files)
+	}
+	return facts
 }

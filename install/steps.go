@@ -165,7 +165,7 @@ func wishToFinish(m *manifest.Manifest, r *release) Wish {
 func (i *Installation) preflight(ctx context.Context, m *manifest.Manifest, w Wish) ([]Finding, error) {
 	i.progress.Stage("preflight", 0)
 	host := facts.Of(i.node)
-	host.User, host.Program, host.Time = os.Geteuid(), i.program, i.now()
+	host.User, host.Program, host.Time, host.Brief = os.Geteuid(), i.program, i.now(), true
 	n, err := facts.Collect(ctx, host)
 	if err != nil {
 		return nil, err

@@ -74,6 +74,9 @@ func encode(value any) ([]byte, error) {
 	if b.Len() > MaxYAML {
 		return nil, fmt.Errorf("encode YAML: %d bytes, at most %d can be read again", b.Len(), MaxYAML)
 	}
+	if n := countTokens(b.Bytes()); n > maxTokens {
+		return nil, fmt.Errorf("encode YAML: %d tokens, at most %d can be read again", n, maxTokens)
+	}
 	return b.Bytes(), nil
 }
 

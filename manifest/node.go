@@ -140,7 +140,7 @@ type Exclude struct {
 // Package is one installed RPM. The public keys that rpm lists as packages
 // (gpg-pubkey) are none. The dependencies are in RPM's words, "name", "name op
 // [epoch:]version[-release]" or a rich one in parentheses, without duplicates, in
-// the package's order; what RPM itself provides (rpmlib) is left out.
+// the package's order; requirements of RPM itself (rpmlib) are left out.
 type Package struct {
 	Name        string   `yaml:"name" json:"name"`
 	EVR         string   `yaml:"evr" json:"evr"` // [epoch:]version-release, no epoch 0

@@ -14,7 +14,7 @@ import (
 // sampleNode has every field set.
 func sampleNode() Node {
 	return Node{
-		Version:   1,
+		Version:   NodeVersion,
 		Collected: Collected{By: "pgbundle 0.3.0", Time: time.Date(2024, 5, 1, 12, 0, 0, 0, time.UTC), Root: true, Booted: true},
 		OS:        NodeOS{Family: "rhel", ID: "rocky", Release: "9.4", Name: "Rocky Linux 9.4 (Blue Onyx)", Variant: "server"},
 		Arch:      "x86_64", Kernel: "5.14.0-427.13.1.el9_4.x86_64", CPUs: 4, Memory: 16 << 30, Swap: 1 << 30,
@@ -55,7 +55,8 @@ func TestNodeRoundTrip(t *testing.T) {
 	}
 	for _, line := range []string{
 		`  release: "9.4"`, `  umask: "077"`, "    space: {size: 1099511627776, free: 549755813888, inodes: 1048576, free_inodes: 524288}",
-		"  - {protocol: tcp, address: 0.0.0.0, port: 22}", "  - {name: x, evr: '1:2-3', arch: noarch}", "    lacks: [ensurepip]",
+		"  - {protocol: tcp, address: 0.0.0.0, port: 22}", "  - name: x", "    evr: 1:2-3", "    lacks: [ensurepip]",
+		"    provides: [bash = 5.1.8-6.el9]", "    suggests: [(a if b)]", "    files: [/usr/bin/bash]",
 	} {
 		if !strings.Contains(string(text), line+"\n") {
 			t.Errorf("no line %q in\n%s", line, text)
@@ -119,12 +120,13 @@ func TestValidateNode(t *testing.T) {
 		edit func(n *Node)
 		want string
 	}{
-		"a newer version":        {func(n *Node) { n.Version = 2 }, "facts of format version 2: this pgbundle reads version 1, use a newer one"},
+		"a newer version":        {func(n *Node) { n.Version = 3 }, "facts of format version 3: this pgbundle reads version 2, use a newer one"},
+		"an older version":       {func(n *Node) { n.Version = 1 }, "facts of format version 1 do not tell what the packages require: write them again with pgbundle facts of this version"},
 		"no version":             {func(n *Node) { n.Version = 0 }, "there is no such version"},
 		"no time":                {func(n *Node) { n.Collected.Time = time.Time{} }, "collected.time: not between 1970 and 2242"},
 		"an escape sequence":     {func(n *Node) { n.OS.Name = "\x1b[2J" }, "os: "},
 		"two lines":              {func(n *Node) { n.Packages[0].Vendor = "a\nb" }, "packages: "},
-		"a very long text":       {func(n *Node) { n.Kernel = strings.Repeat("x", 1025) }, "kernel: "},
+		"a very long text":       {func(n *Node) { n.Kernel = strings.Repeat("x", maxText+1) }, "kernel: "},
 		"a relative mount":       {func(n *Node) { n.Disks[0].Mount = "boot" }, `disks: mount "boot": not an absolute path`},
 		"negative space":         {func(n *Node) { n.Disks[0].Space.Free = -1 }, "disks /: -1: less than nothing"},
 		"negative memory":        {func(n *Node) { n.Memory = -1 }, "memory: -1: less than nothing"},
@@ -135,6 +137,12 @@ func TestValidateNode(t *testing.T) {
 		"FIPS neither on nor of": {func(n *Node) { n.Security.FIPS = "1" }, `security.fips: "1"`},
 		"a umask of words":       {func(n *Node) { n.Security.Umask = "u=rwx" }, "not an octal mode"},
 		"a package without arch": {func(n *Node) { n.Packages[0].Arch = "" }, "packages: an entry without its name or its value"},
+		"an empty dependency":    {func(n *Node) { n.Packages[0].Requires = []string{""} }, "packages: requires of bash: an entry without"},
+		"a dependency of lines":  {func(n *Node) { n.Packages[0].Enhances = []string{"a\nb"} }, `packages: enhances of bash: "a\nb": not one printable line`},
+		"a long dependency":      {func(n *Node) { n.Packages[0].Provides[0] = strings.Repeat("x", maxText+1) }, "packages: provides of bash: "},
+		"too many dependencies":  {func(n *Node) { n.Packages[0].Conflicts = make([]string, maxListed+1) }, "packages: conflicts of bash: 100001 entries"},
+		"a relative path":        {func(n *Node) { n.Packages[0].Files = []string{"usr/bin/bash"} }, `packages: files of bash: "usr/bin/bash": not an absolute path`},
+		"a path of two lines":    {func(n *Node) { n.Packages[0].Files = []string{"/etc/\n"} }, "packages: files of bash: "},
 		"an unknown module":      {func(n *Node) { n.Modules[0].State = "on" }, `modules: "on"`},
 		"a reason without fact":  {func(n *Node) { n.Unknown[0].Fact = "" }, "unknown: an entry without"},
 		"too many packages":      {func(n *Node) { n.Packages = make([]Package, maxListed+1) }, "packages: 100001 entries"},
@@ -160,6 +168,9 @@ func TestCredentialsStayOutOfFacts(t *testing.T) {
 		"vendor":  func(n *Node) { n.Packages[0].Vendor = secret },
 		"device":  func(n *Node) { n.Disks[0].Device = secret },
 		"reason":  func(n *Node) { n.Unknown[0].Why = "open " + secret },
+		"package": func(n *Node) { n.Packages[0].Name, n.Packages[0].Files = secret, []string{secret} },
+		"require": func(n *Node) { n.Packages[0].Requires = []string{secret} },
+		"file":    func(n *Node) { n.Packages[0].Files = []string{"/etc/" + secret} },
 	} {
 		n := sampleNode()
 		edit(&n)
@@ -225,7 +236,7 @@ func FuzzParseNode(f *testing.F) {
 	}
 	f.Add(text)
 	f.Add(bytes.ReplaceAll(text, []byte("rocky"), []byte(`"\x1b"`)))
-	f.Add([]byte("version: 1\ncollected: {by: x, time: 2024-05-01T12:00:00Z, root: true, booted: false}\npackages: [{name: a, evr: 1-1, arch: x}]\n"))
+	f.Add([]byte("version: 2\ncollected: {by: x, time: 2024-05-01T12:00:00Z, root: true, booted: false}\npackages: [{name: a, evr: 1-1, arch: x}]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n, err := ParseNode(data)
 		if err != nil {

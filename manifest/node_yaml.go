@@ -38,12 +38,6 @@ func (n *Node) Marshal() ([]byte, error) {
 	return encode(&c)
 }
 
-// MarshalYAML writes a package on one line: there are hundreds.
-func (p Package) MarshalYAML() (any, error) {
-	type plain Package
-	return oneLine(plain(p))
-}
-
 // MarshalYAML writes a port on one line.
 func (p Port) MarshalYAML() (any, error) {
 	type plain Port
@@ -67,8 +61,8 @@ func oneLine(value any) (any, error) {
 
 // Bounds on the facts of one node.
 const (
-	maxListed = 100_000 // entries of one list
-	maxText   = 1024    // bytes of one text
+	maxListed = 100_000 // entries of one list; a kernel provides 20,000 symbols
+	maxText   = 4096    // bytes of one text: a path's (PATH_MAX); the longest dependency of EL 9 has 535
 )
 
 // Validate says everything that is wrong with the facts, or nil. Every text is
@@ -77,6 +71,8 @@ func (n *Node) Validate() error {
 	var f findings
 	if n.Version > NodeVersion {
 		f.add("facts of format version %d: this pgbundle reads version %d, use a newer one", n.Version, NodeVersion)
+	} else if n.Version == 1 {
+		f.add("facts of format version 1 do not tell what the packages require: write them again with pgbundle facts of this version")
 	} else if n.Version != NodeVersion {
 		f.add("facts of format version %d: there is no such version", n.Version)
 	}
@@ -174,8 +170,30 @@ func (c factCheck) software(n *Node) {
 	c.text("versionlock", n.VersionLock...)
 	c.length("packages", len(n.Packages))
 	for _, p := range n.Packages {
-		c.needed("packages", p.Name, p.EVR, p.Arch)
-		c.text("packages", p.Vendor)
+		c.pkg(p)
+	}
+}
+
+func (c factCheck) pkg(p Package) {
+	c.needed("packages", p.Name, p.EVR, p.Arch)
+	c.text("packages", p.Vendor)
+	name := CleanText(p.Name) // a finding repeats it
+	for _, list := range []struct {
+		kind  string
+		texts []string
+	}{
+		{"provides", p.Provides}, {"requires", p.Requires}, {"conflicts", p.Conflicts}, {"obsoletes", p.Obsoletes},
+		{"recommends", p.Recommends}, {"suggests", p.Suggests}, {"supplements", p.Supplements}, {"enhances", p.Enhances},
+		{"files", p.Files},
+	} {
+		fact := "packages: " + list.kind + " of " + name
+		c.length(fact, len(list.texts))
+		c.needed(fact, list.texts...)
+	}
+	for _, path := range p.Files {
+		if path != "" && path[0] != '/' {
+			c.f.add("packages: files of %s: %.40q: not an absolute path", name, CleanText(path))
+		}
 	}
 }
 

@@ -19,13 +19,14 @@ func factsCommand(h host) *cli.Command {
 		Name:  "facts",
 		Usage: "write down what this machine is like",
 		Description: `Reads this machine and writes what an install on it, or a build for it, has to know:
-system, architecture, interpreters, packages, module streams, excludes and version
-locks, memory, disks, interfaces, ports, SELinux, FIPS, crypto policy, fapolicyd,
-sudo's path, umask, time. It needs no root and no network and changes nothing. The
-document is YAML for people to read before it leaves the network: it holds no
-environment, no command line, no user, no host name, no hardware address and no
-password. What could not be found out stands under "unknown" with the reason; as
-root less is unknown.
+system, architecture, interpreters, packages with what they provide and require,
+module streams, excludes and version locks, memory, disks, interfaces, ports, SELinux,
+FIPS, crypto policy, fapolicyd, sudo's path, umask, time.
+
+It needs no root and no network and changes nothing. The document is YAML for people
+to read before it leaves the network: it holds no environment, no command line, no
+user, no host name, no hardware address and no password. What could not be found out
+stands under "unknown" with the reason; as root less is unknown.
 
 Examples:
    pgbundle facts

@@ -27,6 +27,7 @@ type Host struct {
 	User    int         // effective user id of who collects
 	Program string      // who collects: "pgbundle 0.3.0"
 	Time    time.Time   // when
+	Brief   bool        // of packages no more than what they are: who looks whether they are there needs no more
 
 	Space     func(path string) (manifest.Space, error) // statvfs(3) of an absolute path of the machine
 	Addresses func() (map[string][]netip.Prefix, error) // of its interfaces, by name

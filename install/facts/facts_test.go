@@ -23,6 +23,16 @@ var update = flag.Bool("update", false, "renew the golden files")
 
 const elf = "\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03\x00\x3e\x00"
 
+// rpmSays is what rpm tells of three packages.
+const rpmSays = "package rpm\t(none)\t4.16.1.3-29.el9\tx86_64\tRed Hat, Inc.\n" +
+	"provides rpm = 4.16.1.3-29.el9\nprovides rpm(x86-64) = 4.16.1.3-29.el9\n" +
+	"requires /usr/bin/bash\nrequires /usr/bin/bash\nrequires rpmlib(CompressedFileNames) <= 3.0.4-1\nrequires libc.so.6(GLIBC_2.34)(64bit)\n" +
+	"requires (selinux-policy >= 34.1.43-1 if selinux-policy)\nconflicts rpm-libs < 4.16\nobsoletes rpm-apidocs < 4.14\n" +
+	"recommends rpm-plugin-systemd-inhibit\nsuggests rpm-cron\nsupplements dnf\nenhances yum\n" +
+	"folder /usr/bin/\nfolder /usr/share/doc/\nfolder /etc/\nfile 0 rpm\nfile 1 rpm\nfile 2 rpm rc\nfile 2 \xff\n" +
+	"package dnf\t(none)\t4.14.0-9.el9\tnoarch\tRed Hat, Inc.\nprovides dnf = 4.14.0-9.el9\n" +
+	"package http\t2\t1-1\tnoarch\thttps://joe:hunter2@vendor.example\x1b[2J\n"
+
 // answers are what the programs of a node say, by their first words. A program
 // that is not there cannot be started.
 type answers map[string]node.Output
@@ -66,7 +76,7 @@ func hardened() Host {
 			"var/lib/rpm/rpmdb.sqlite":            "SQLite",
 		}),
 		Run: answers{
-			"rpm --dbpath /var/lib/rpm -qa": {Stdout: "rpm\t(none)\t4.16.1.3-29.el9\tx86_64\tRed Hat, Inc.\ndnf\t(none)\t4.14.0-9.el9\tnoarch\tRed Hat, Inc.\nhttp\t(none)\t1-1\tnoarch\thttps://joe:hunter2@vendor.example\x1b[2J\n"},
+			"rpm --dbpath /var/lib/rpm -qa": {Stdout: rpmSays},
 			"systemctl is-active":           {Stdout: "active\nactive\ninactive\ninactive\n", Status: 3},
 			"/usr/bin/python3.9":            {Stdout: "3.9.18\n"},
 			"/usr/bin/python3.11":           {Stdout: "3.11.7\nensurepip\n"},

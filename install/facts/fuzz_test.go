@@ -1,7 +1,12 @@
 package facts
 
 import (
+	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"pgbundle/manifest"
 )
 
 // Every parser takes anything; what it makes of it FuzzCollect looks at.
@@ -85,8 +90,25 @@ func FuzzParseINI(f *testing.F) {
 }
 
 func FuzzParsePackages(f *testing.F) {
-	f.Add("bash\t(none)\t5.1.8-9.el9\tx86_64\tRed Hat, Inc.\ngpg-pubkey\t(none)\t1-1\t(none)\t(none)\n")
-	f.Fuzz(func(_ *testing.T, stdout string) { _, _ = parsePackages(stdout) })
+	f.Add(rpmSays)
+	f.Add("package gpg-pubkey\t(none)\t1-1\t(none)\t(none)\nprovides gpg(x)\n")
+	f.Fuzz(func(t *testing.T, stdout string) {
+		list, err := parsePackages(stdout)
+		if err != nil {
+			return
+		}
+		n := manifest.Node{Version: manifest.NodeVersion, Collected: manifest.Collected{Time: time.Unix(0, 0)}}
+		for _, p := range list {
+			p.Name, p.EVR, p.Arch, p.Vendor = "a", "1-1", "noarch", "" // clean makes them fit
+			n.Packages = append(n.Packages, p.Package)
+			if slices.ContainsFunc(p.Requires, func(d string) bool { return strings.HasPrefix(d, "rpmlib(") }) {
+				t.Errorf("%q", p.Requires)
+			}
+		}
+		if err := n.Validate(); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func FuzzParsePrograms(f *testing.F) {

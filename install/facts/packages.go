@@ -1,18 +1,10 @@
 package facts
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"pgbundle/manifest"
 )
-
-// rpmFormat prints one package a line: name, epoch, version and release,
-// architecture, vendor; "(none)" for what it has not.
-const rpmFormat = `%{NAME}\t%{EPOCH}\t%{VERSION}-%{RELEASE}\t%{ARCH}\t%{VENDOR}\n`
 
 // packages lists what rpm's database holds, and takes the versions of the
 // package managers from it: dnf writes a log even when asked for its version.
@@ -25,8 +17,11 @@ func (c *collector) packages() {
 		c.unknown("packages", err)
 		return
 	}
-	c.node.Packages = list
 	for _, p := range list {
+		c.node.Packages = append(c.node.Packages, p.Package)
+		if p.unfit > 0 {
+			c.unknown("packages "+p.Name, fmt.Errorf("paths that are not printable text are left out: %d", p.unfit))
+		}
 		switch p.Name {
 		case "rpm":
 			c.node.RPM = p.EVR
@@ -36,17 +31,29 @@ func (c *collector) packages() {
 	}
 }
 
-func (c *collector) rpmList() ([]manifest.Package, error) {
+func (c *collector) rpmList() ([]installed, error) {
 	dir, ok := c.rpmdb()
 	if !ok {
 		return nil, errors.New("there is no RPM database in /var/lib/rpm")
 	}
-	out, err := c.run("rpm", "--dbpath", dir, "-qa", "--qf", rpmFormat)
-	if err != nil {
-		return nil, err
+	format := rpmNames + rpmRelations
+	if c.Brief {
+		format = rpmNames
 	}
-	if out.Status != 0 {
+	out, err := c.run("rpm", "--dbpath", dir, "-qa", "--qf", format)
+	switch {
+	case err != nil:
+		return nil, err
+	case out.Status != 0:
 		return nil, failure("rpm -qa", out)
+	case out.Cut:
+		return nil, errors.New("rpm -qa said more than is read of a program")
+	}
+	// rpm passes over a package that it cannot read, and ends with 0.
+	for line := range strings.Lines(out.Stderr) {
+		if strings.HasPrefix(line, "error: ") {
+			return nil, fmt.Errorf("rpm -qa: %s", strings.TrimSpace(line))
+		}
 	}
 	list, err := parsePackages(out.Stdout)
 	if err == nil && len(list) == 0 {
@@ -67,33 +74,4 @@ func (c *collector) rpmdb() (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// parsePackages reads lines of rpmFormat, sorted by name, architecture and EVR.
-// Public keys, which rpm keeps as packages without an architecture, are left out.
-func parsePackages(stdout string) ([]manifest.Package, error) {
-	var list []manifest.Package
-	for line := range strings.Lines(stdout) {
-		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(fields) != 5 || slices.Contains(fields[:4], "") {
-			return nil, fmt.Errorf("rpm -qa printed %.80q", line)
-		}
-		for i, field := range fields {
-			if field == "(none)" {
-				fields[i] = ""
-			}
-		}
-		if fields[0] == "" || fields[3] == "" {
-			continue
-		}
-		p := manifest.Package{Name: fields[0], EVR: fields[2], Arch: fields[3], Vendor: fields[4]}
-		if epoch := fields[1]; epoch != "" && epoch != "0" {
-			p.EVR = epoch + ":" + p.EVR
-		}
-		list = append(list, p)
-	}
-	slices.SortFunc(list, func(a, b manifest.Package) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), strings.Compare(a.EVR, b.EVR))
-	})
-	return list, nil
 }

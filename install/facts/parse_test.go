@@ -275,27 +275,6 @@ func TestParsePython(t *testing.T) {
 	}
 }
 
-func TestParsePackages(t *testing.T) {
-	got, err := parsePackages("openssl-libs\t1\t3.0.7-27.el9\tx86_64\tRocky Enterprise Software Foundation\n" +
-		"gpg-pubkey\t(none)\t350d275d-6279464b\t(none)\t(none)\n(none)\t(none)\t(none)-(none)\tnoarch\t(none)\nbash\t(none)\t5.1.8-9.el9\tx86_64\tRed Hat, Inc.\n" +
-		"kernel-core\t(none)\t5.14.0-427.el9\tx86_64\tX\nkernel-core\t0\t5.14.0-362.el9\tx86_64\tX\nlocal\t(none)\t1-1\tnoarch\t(none)\n")
-	want := []manifest.Package{
-		{Name: "bash", EVR: "5.1.8-9.el9", Arch: "x86_64", Vendor: "Red Hat, Inc."},
-		{Name: "kernel-core", EVR: "5.14.0-362.el9", Arch: "x86_64", Vendor: "X"},
-		{Name: "kernel-core", EVR: "5.14.0-427.el9", Arch: "x86_64", Vendor: "X"},
-		{Name: "local", EVR: "1-1", Arch: "noarch"},
-		{Name: "openssl-libs", EVR: "1:3.0.7-27.el9", Arch: "x86_64", Vendor: "Rocky Enterprise Software Foundation"},
-	}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Error(diff, err)
-	}
-	for _, bad := range []string{"error: rpmdb open failed\n", "a\tb\n", "a\t\t1-1\tx86_64\tv\n"} {
-		if got, err := parsePackages(bad); err == nil {
-			t.Errorf("%q: %v", bad, got)
-		}
-	}
-}
-
 func TestParseModules(t *testing.T) {
 	got := parseModules([]byte("[postgresql]\nname=postgresql\nstream=15\nprofiles=server, client\nstate=enabled\n\n[nodejs]\nname=nodejs\nstream=\nprofiles=\nstate=disabled\n\n[php]\nname=php\nstream=\nprofiles=\nstate=\n"))
 	want := []manifest.Module{

@@ -27,7 +27,8 @@ type Command struct {
 // Output is what a program that ended has said.
 type Output struct {
 	Stdout, Stderr string
-	Status         int // exit status; 128 + the signal when one ended it, as shells say
+	Status         int  // exit status; 128 + the signal when one ended it, as shells say
+	Cut            bool // it said more than is kept of one stream: 16 MiB
 }
 
 // Text is all that a program said, stderr last.
@@ -81,7 +82,7 @@ func (n *Node) Run(ctx context.Context, c Command) (Output, error) {
 	stdout, stderr := &limited{limit: maxOutput}, &limited{limit: maxOutput}
 	fmt.Fprintf(n.Log(), "+ %s\n", strings.Join(c.Args, " "))
 	err := n.run(ctx, c, stdout, stderr)
-	out := Output{Stdout: stdout.kept.String(), Stderr: stderr.kept.String()}
+	out := Output{Stdout: stdout.kept.String(), Stderr: stderr.kept.String(), Cut: stdout.cut || stderr.cut}
 	io.WriteString(n.Log(), out.Stdout+out.Stderr)
 	if ctx.Err() != nil {
 		return out, fmt.Errorf("run %s: %w", c.Args[0], ctx.Err())
@@ -146,9 +147,12 @@ func (n *Node) Hold(f *os.File) (drop func()) {
 type limited struct {
 	kept  bytes.Buffer
 	limit int
+	cut   bool
 }
 
 func (l *limited) Write(p []byte) (int, error) {
-	l.kept.Write(p[:min(len(p), l.limit-l.kept.Len())])
+	room := l.limit - l.kept.Len()
+	l.cut = l.cut || len(p) > room
+	l.kept.Write(p[:min(len(p), room)])
 	return len(p), nil
 }
