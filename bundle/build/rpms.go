@@ -89,9 +89,7 @@ func loadRPMs(ctx context.Context, w world) (*RPMs, error) {
 	}
 	if whole := slices.DeleteFunc(slices.Clone(w.assumed), func(p manifest.Package) bool { return len(p.Provides) == 0 }); len(whole) > 0 {
 		assumed := rpm.Repo{ID: assumedRepo, Priority: 99, Cost: 1000, ModuleHotfixes: true, Role: manifest.Present}
-		if err := r.pool.AddPackages(assumed, whole); err != nil {
-			return nil, err
-		}
+		r.pool.AddPackages(assumed, whole)
 	}
 	if w.node != nil {
 		w.node.apply(r.pool)

@@ -212,9 +212,7 @@ func TestOraclePackagesAreCreaterepos(t *testing.T) {
 		t.Fatal(err)
 	}
 	installed := rpm.NewPool()
-	if err := installed.AddInstalled(wholeFacts(t, machineOf(t, append(files, every))).Packages); err != nil {
-		t.Fatal(err)
-	}
+	installed.AddInstalled(wholeFacts(t, machineOf(t, append(files, every))).Packages)
 	want, got := listsOf(repository), listsOf(installed)
 	if len(got) < 100 {
 		t.Errorf("%d packages", len(got))

@@ -1,7 +1,6 @@
 package rpm
 
 import (
-	"fmt"
 	"strings"
 
 	"pgbundle/manifest"
@@ -12,32 +11,30 @@ const SystemRepo = "@System"
 
 // AddInstalled adds a repository with the packages that a node has, in the order
 // given: dnf's is by name. It is to be called before other repositories are added.
-func (p *Pool) AddInstalled(packages []manifest.Package) error {
-	return p.AddPackages(Repo{ID: SystemRepo, Installed: true}, packages)
+func (p *Pool) AddInstalled(packages []manifest.Package) {
+	p.AddPackages(Repo{ID: SystemRepo, Installed: true}, packages)
 }
 
-// AddPackages adds a repository with packages that somebody described. A package
-// whose description cannot be read is an error that names it.
-func (p *Pool) AddPackages(r Repo, packages []manifest.Package) error {
+// AddPackages adds a repository with packages that somebody described. A
+// dependency that is none is a name that nothing else has, as for libsolv: a
+// stranger's package may have one, and must not take the others along.
+func (p *Pool) AddPackages(r Repo, packages []manifest.Package) {
 	repo := p.AddRepo(r)
 	for _, m := range packages {
 		pkg := Package{
 			Name: p.InternString(m.Name), EVR: p.InternString(m.EVR), Arch: p.InternString(m.Arch), Vendor: p.InternString(m.Vendor), Repo: repo,
 		}
 		for _, list := range []struct {
-			kind  string
 			words []string
 			deps  *[]Dep
 		}{
-			{"provides", m.Provides, &pkg.Provides}, {"requires", m.Requires, &pkg.Requires},
-			{"conflicts", m.Conflicts, &pkg.Conflicts}, {"obsoletes", m.Obsoletes, &pkg.Obsoletes},
-			{"recommends", m.Recommends, &pkg.Recommends}, {"suggests", m.Suggests, &pkg.Suggests},
-			{"supplements", m.Supplements, &pkg.Supplements}, {"enhances", m.Enhances, &pkg.Enhances},
+			{m.Provides, &pkg.Provides}, {m.Requires, &pkg.Requires}, {m.Conflicts, &pkg.Conflicts}, {m.Obsoletes, &pkg.Obsoletes},
+			{m.Recommends, &pkg.Recommends}, {m.Suggests, &pkg.Suggests}, {m.Supplements, &pkg.Supplements}, {m.Enhances, &pkg.Enhances},
 		} {
 			for _, text := range list.words {
 				d, err := p.ParseDep(text)
 				if err != nil {
-					return manifest.Classify(manifest.ErrDamaged, fmt.Errorf("read what %s-%s.%s %s: %w", m.Name, m.EVR, m.Arch, list.kind, err))
+					d = Dep(p.InternString(text))
 				}
 				*list.deps = append(*list.deps, d)
 			}
@@ -47,7 +44,6 @@ func (p *Pool) AddPackages(r Repo, packages []manifest.Package) error {
 			p.AddFile(id, []byte(path))
 		}
 	}
-	return nil
 }
 
 // Describe is the reverse of AddPackages. Of the files only those are told that a
