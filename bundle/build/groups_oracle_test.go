@@ -50,7 +50,7 @@ func el9(t *testing.T) (*RPMs, []string) {
 		inputs = append(inputs, repomd.Input{Repo: rpm.Repo{ID: id, Priority: 99, Cost: 1000}, Tree: folderTree(folder)})
 		words = append(words, "--repo", id+"="+folder)
 	}
-	r, err := loadRPMs(t.Context(), inputs, "x86_64", repomd.ModuleOptions{Platform: "el9"})
+	r, err := loadRPMs(t.Context(), world{inputs: inputs, target: manifest.Target{Arch: "x86_64"}, modules: repomd.ModuleOptions{Platform: "el9"}})
 	if err != nil {
 		t.Fatal(err)
 	}
