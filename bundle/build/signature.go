@@ -53,7 +53,7 @@ func newSignatureCheck(lock *manifest.Lock, now time.Time) (*signatureCheck, err
 // was needed; r is read to its end.
 func (c *signatureCheck) read(r io.Reader, a manifest.Artifact) (signer string, err error) {
 	source := a.From.Source
-	policy := pkgfile.Policy{Mode: pkgfile.Required, Now: c.now, RefuseSHA1: true, RefuseEdDSA: true}
+	policy := pkgfile.Policy{Mode: pkgfile.Required, Now: c.now, RefuseSHA1: true, RefuseCurves: true}
 	if c.off[source] {
 		policy.Mode = pkgfile.Off
 	}

@@ -302,7 +302,7 @@ func (o Options) keyring(ctx context.Context, r dnfconf.Repo) (*pkgfile.Keyring,
 // detached checks repomd.xml.asc with a ring.
 func detached(ring *pkgfile.Keyring, now time.Time) func([]byte, []byte) error {
 	return func(data, signature []byte) error {
-		_, err := pkgfile.VerifyDetached(data, signature, ring, pkgfile.Policy{Now: now, RefuseSHA1: true, RefuseEdDSA: true})
+		_, err := pkgfile.VerifyDetached(data, signature, ring, pkgfile.Policy{Now: now, RefuseSHA1: true, RefuseCurves: true})
 		return err
 	}
 }
