@@ -108,8 +108,10 @@ func (o Options) otherTrust(lock *manifest.Lock) string {
 		switch {
 		case !ok:
 			return "it knows no repository " + r.ID
-		case s.Unsigned == r.GPGCheck:
+		case s.Signatures != r.Signatures:
 			return "whether the packages of " + r.ID + " must be signed has changed"
+		case s.MetadataSignatures != r.MetadataSignatures:
+			return "whether repomd.xml of " + r.ID + " must be signed has changed"
 		case otherKeys(r, s):
 			return "the key files of " + r.ID + " hold other keys"
 		}
@@ -126,7 +128,7 @@ func (o Options) otherTrust(lock *manifest.Lock) string {
 func otherKeys(r dnfconf.Repo, s manifest.Source) bool {
 	for _, address := range r.GPGKeys {
 		path := strings.TrimPrefix(address, "file://")
-		if strings.Contains(path, "://") || s.Unsigned {
+		if strings.Contains(path, "://") || s.Signatures == manifest.SignatureOff && s.MetadataSignatures == manifest.SignatureOff {
 			continue
 		}
 		data, err := os.ReadFile(path)

@@ -81,7 +81,9 @@ func (r *RPMs) prepare() {
 
 // input is a repository as it is loaded, and as it stands in a lock.
 func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manifest.Source, error) {
-	source := manifest.Source{ID: r.ID, Kind: manifest.RPM, Role: r.Role, Unsigned: !r.GPGCheck}
+	source := manifest.Source{
+		ID: r.ID, Kind: manifest.RPM, Role: r.Role, Signatures: r.Signatures, MetadataSignatures: r.MetadataSignatures,
+	}
 	urls, expected, err := o.mirrors(ctx, r)
 	if err != nil {
 		return repomd.Input{}, source, err
@@ -93,7 +95,8 @@ func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manif
 		Repo: rpm.Repo{ID: r.ID, Priority: r.Priority, Cost: r.Cost, ModuleHotfixes: r.ModuleHotfixes, Role: r.Role},
 		Tree: fetch.Base{Client: o.Fetch, URLs: urls}, Expected: expected, Exclude: r.Exclude, Include: r.Include,
 	}
-	if !r.RepoGPGCheck && !(r.GPGCheck && o.WithKeys) {
+	signedMetadata := r.MetadataSignatures != manifest.SignatureOff
+	if !signedMetadata && (r.Signatures == manifest.SignatureOff || !o.WithKeys) {
 		return in, source, nil
 	}
 	ring, err := o.keyring(ctx, r)
@@ -101,8 +104,9 @@ func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manif
 		return in, source, err
 	}
 	source.Keys = ring.Keys
-	if r.RepoGPGCheck {
+	if signedMetadata {
 		in.Verify = detached(ring, o.Now)
+		in.MayBeUnsigned = r.MetadataSignatures == manifest.SignatureIfPresent
 	}
 	return in, source, nil
 }

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"pgbundle/manifest"
 	"pgbundle/repo"
@@ -20,7 +19,6 @@ import (
 	"pgbundle/repo/galaxy"
 	"pgbundle/repo/pypi"
 	"pgbundle/repo/rpm/dnfconf"
-	"pgbundle/repo/rpm/pkgfile"
 	"pgbundle/repo/rpm/repomd"
 )
 
@@ -81,6 +79,7 @@ func FindSources(s Spec, host Host) (Sources, []string, error) {
 		}
 	}
 	src.place(s)
+	errs = append(errs, src.setPolicies(s))
 	for _, r := range src.Repos {
 		src.Credentials = append(src.Credentials, credentials(r)...)
 		notes = append(notes, passedOver(r)...)
@@ -206,7 +205,8 @@ func (src *Sources) place(s Spec) {
 		i := slices.IndexFunc(src.Repos, func(r dnfconf.Repo) bool { return r.ID == id })
 		if i < 0 {
 			src.Repos = append(src.Repos, dnfconf.Repo{
-				ID: id, Name: id, Enabled: true, GPGCheck: true, Priority: 99, Cost: 1000, SSLVerify: true, Role: manifest.Provides,
+				ID: id, Name: id, Enabled: true, Signatures: manifest.SignatureRequired, MetadataSignatures: manifest.SignatureOff,
+				Priority: 99, Cost: 1000, SSLVerify: true, Role: manifest.Provides,
 			})
 			i = len(src.Repos) - 1
 		}
@@ -253,59 +253,6 @@ func (o Options) mirrors(ctx context.Context, r dnfconf.Repo) ([]string, []repom
 // first keeps the mirrors that are worth trying: a lock that names hundreds
 // helps nobody.
 func first(urls []string) []string { return urls[:min(len(urls), 8)] }
-
-// keyring fetches the keys of a repository and keeps those that may be trusted:
-// of a built-in repository the one whose fingerprint is built in.
-func (o Options) keyring(ctx context.Context, r dnfconf.Repo) (*pkgfile.Keyring, error) {
-	ring := &pkgfile.Keyring{}
-	var errs []error
-	for _, address := range r.GPGKeys {
-		res, err := o.Fetch.Get(ctx, []string{address}, fetch.GetOptions{MaxBytes: 1 << 20})
-		if err != nil {
-			errs = append(errs, fmt.Errorf("read key: %w", err))
-			continue
-		}
-		keys, err := pkgfile.ParseKeys(res.Body)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("read key %s: %w", fetch.Redact(address), err))
-			continue
-		}
-		for _, note := range keys.Notes {
-			o.Progress.Note(fmt.Sprintf("key %s of %s: %s", fetch.Redact(address), r.ID, note))
-		}
-		ring.Merge(keys)
-	}
-	if len(r.Fingerprints) > 0 {
-		known := slices.DeleteFunc(ring.Keys, func(k manifest.Key) bool { return !slices.Contains(r.Fingerprints, k.Fingerprint) })
-		var err error
-		if ring, err = pkgfile.NewKeyring(known); err != nil {
-			return nil, err
-		}
-	}
-	if len(ring.Keys) > 0 {
-		for _, err := range errs {
-			o.Progress.Note(fmt.Sprintf("repository %s: %s", r.ID, err))
-		}
-		return ring, nil
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	if len(r.Fingerprints) > 0 {
-		return nil, manifest.Classify(manifest.ErrSignature,
-			fmt.Errorf("its key file holds none of the keys that are known for it (%s)", strings.Join(r.Fingerprints, ", ")))
-	}
-	return nil, manifest.Classify(manifest.ErrSignature,
-		errors.New("its packages must be signed, and no key is given: name its key with --key FILE, or gpgkey= in a .repo file"))
-}
-
-// detached checks repomd.xml.asc with a ring.
-func detached(ring *pkgfile.Keyring, now time.Time) func([]byte, []byte) error {
-	return func(data, signature []byte) error {
-		_, err := pkgfile.VerifyDetached(data, signature, ring, pkgfile.Policy{Now: now, RefuseSHA1: true, RefuseCurves: true})
-		return err
-	}
-}
 
 // sourcesOf gives the sources of a lock their places: where the options name
 // one, there, else where the lock says.

@@ -2,11 +2,13 @@ package build
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"pgbundle/manifest"
 	"pgbundle/repo/galaxy"
 	"pgbundle/repo/pypi/pep440"
 	"pgbundle/repo/pypi/pep508"
@@ -77,6 +79,16 @@ func (s Spec) mistakes() []mistake {
 	for _, pin := range s.Pins {
 		if !pinForm.MatchString(pin) {
 			wrong("pins", pin, "pins %q: takes NAME=VERSION or NAME=VERSION-RELEASE, such as postgresql16-server=16.4", pin)
+		}
+	}
+	for _, field := range []struct {
+		key      string
+		policies map[string]manifest.SignaturePolicy
+	}{{"signatures", s.Signatures}, {"metadata_signatures", s.MetadataSignatures}} {
+		for _, id := range slices.Sorted(maps.Keys(field.policies)) {
+			if p := field.policies[id]; !slices.Contains(manifest.SignaturePolicies, p) {
+				wrong(field.key, string(p), "%s %s=%s: takes required, if-present or off", field.key, id, p)
+			}
 		}
 	}
 	return append(list, s.wrongRequirements()...)

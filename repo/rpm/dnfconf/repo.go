@@ -33,8 +33,9 @@ type Repo struct {
 
 	GPGKeys      []string // URLs of key files
 	Fingerprints []string // upper-case hex: the only keys to trust; none for .repo files, which trust GPGKeys
-	GPGCheck     bool     // packages must be signed; true unless the file says no
-	RepoGPGCheck bool     // repomd.xml must be signed
+	// What is asked of the packages' signatures and of repomd.xml's: in a file
+	// gpgcheck=1 (when it says nothing, too) and repo_gpgcheck=1 mean required, 0 off.
+	Signatures, MetadataSignatures manifest.SignaturePolicy
 
 	Priority, Cost    int // dnf's defaults: 99 and 1000
 	ModuleHotfixes    bool
@@ -142,24 +143,24 @@ func readFile(dir fs.FS, name string, vars Vars) ([]Repo, error) {
 func newRepo(s *section, vars Vars) (Repo, error) {
 	o := &options{values: s.values, vars: vars}
 	r := Repo{
-		ID:                vars.Expand(s.name),
-		Name:              o.text("name"),
-		Enabled:           o.flag("enabled", true),
-		Mirrorlist:        o.text("mirrorlist"),
-		Metalink:          o.text("metalink"),
-		GPGKeys:           o.list("gpgkey"),
-		GPGCheck:          o.flag("gpgcheck", true),
-		RepoGPGCheck:      o.flag("repo_gpgcheck", false),
-		Priority:          o.number("priority", 99),
-		Cost:              o.number("cost", 1000),
-		ModuleHotfixes:    o.flag("module_hotfixes", false),
-		SkipIfUnavailable: o.flag("skip_if_unavailable", false),
-		Exclude:           append(o.list("excludepkgs"), o.list("exclude")...),
-		Include:           o.list("includepkgs"),
-		SSLVerify:         o.flag("sslverify", true),
-		SSLCACert:         o.text("sslcacert"),
-		SSLClientCert:     o.text("sslclientcert"),
-		SSLClientKey:      o.text("sslclientkey"),
+		ID:                 vars.Expand(s.name),
+		Name:               o.text("name"),
+		Enabled:            o.flag("enabled", true),
+		Mirrorlist:         o.text("mirrorlist"),
+		Metalink:           o.text("metalink"),
+		GPGKeys:            o.list("gpgkey"),
+		Signatures:         o.policy("gpgcheck", true),
+		MetadataSignatures: o.policy("repo_gpgcheck", false),
+		Priority:           o.number("priority", 99),
+		Cost:               o.number("cost", 1000),
+		ModuleHotfixes:     o.flag("module_hotfixes", false),
+		SkipIfUnavailable:  o.flag("skip_if_unavailable", false),
+		Exclude:            append(o.list("excludepkgs"), o.list("exclude")...),
+		Include:            o.list("includepkgs"),
+		SSLVerify:          o.flag("sslverify", true),
+		SSLCACert:          o.text("sslcacert"),
+		SSLClientCert:      o.text("sslclientcert"),
+		SSLClientKey:       o.text("sslclientkey"),
 		Credentials: Credentials{
 			Username: o.secret("username"), Password: o.secret("password"),
 			ProxyUsername: o.secret("proxy_username"), ProxyPassword: o.secret("proxy_password"),
@@ -282,6 +283,14 @@ func (o *options) flag(key string, otherwise bool) bool {
 	}
 	o.errs = append(o.errs, fmt.Errorf("%s=%s: want 1 or 0", key, o.values[key]))
 	return otherwise
+}
+
+// policy reads a flag that asks for signatures.
+func (o *options) policy(key string, otherwise bool) manifest.SignaturePolicy {
+	if o.flag(key, otherwise) {
+		return manifest.SignatureRequired
+	}
+	return manifest.SignatureOff
 }
 
 func (o *options) number(key string, otherwise int) int {

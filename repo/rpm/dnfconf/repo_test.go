@@ -67,17 +67,17 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := Repo{Enabled: true, GPGCheck: true, SSLVerify: true, Priority: 99, Cost: 1000, Role: manifest.Provides}
+	base := Repo{Enabled: true, Signatures: manifest.SignatureRequired, MetadataSignatures: manifest.SignatureOff, SSLVerify: true, Priority: 99, Cost: 1000, Role: manifest.Provides}
 	baseos, all, off, direct := base, base, base, base
 	baseos.ID, baseos.Name = "baseos", "Rocky Linux 9.4 - BaseOS"
 	baseos.Mirrorlist = "https://mirrors.example.org/mirrorlist?arch=x86_64&repo=BaseOS-9.4"
 	baseos.GPGKeys = []string{"file:///etc/pki/rpm-gpg/RPM-GPG-KEY-Rocky-9"}
 	all = Repo{
 		ID: "x86_64-all", Name: "All options", Enabled: true,
-		BaseURLs:     []string{"https://one.example.org/a", "https://two.example.org/9/4", "file:///srv/mirror"},
-		Metalink:     "https://mirrors.example.org/metalink?repo=x",
-		GPGKeys:      []string{"https://example.org/a", "https://example.org/b", "https://example.org/c"},
-		RepoGPGCheck: true, Priority: 10, Cost: 500, ModuleHotfixes: true, SkipIfUnavailable: true,
+		BaseURLs:   []string{"https://one.example.org/a", "https://two.example.org/9/4", "file:///srv/mirror"},
+		Metalink:   "https://mirrors.example.org/metalink?repo=x",
+		GPGKeys:    []string{"https://example.org/a", "https://example.org/b", "https://example.org/c"},
+		Signatures: manifest.SignatureOff, MetadataSignatures: manifest.SignatureRequired, Priority: 10, Cost: 500, ModuleHotfixes: true, SkipIfUnavailable: true,
 		Exclude: []string{"kernel*", "foo", "bar"}, Include: []string{"a", "b"},
 		Proxy: "http://proxy.example.org:3128", SSLCACert: "/etc/rhsm/ca/redhat-uep.pem",
 		SSLClientCert: "/etc/pki/entitlement/1.pem", SSLClientKey: "/etc/pki/entitlement/1-key.pem",
