@@ -147,8 +147,8 @@ func credentials(r dnfconf.Repo) []fetch.Credential {
 		return nil
 	}
 	var list []fetch.Credential
-	for _, scope := range append([]string{r.Metalink, r.Mirrorlist}, r.BaseURLs...) {
-		if scope != "" {
+	for _, scope := range scopes(r) {
+		if strings.HasPrefix(scope, "http") {
 			list = append(list, fetch.Credential{Scope: scope, User: r.Credentials.Username, Password: r.Credentials.Password})
 		}
 	}
