@@ -106,6 +106,8 @@ func (o Options) otherTrust(lock *manifest.Lock) string {
 	for _, r := range o.Sources.Repos {
 		s, ok := locked[r.ID]
 		switch {
+		case !ok && r.SkipIfUnavailable:
+			continue // it could not be reached, and need not be
 		case !ok:
 			return "it knows no repository " + r.ID
 		case s.Signatures != r.Signatures:

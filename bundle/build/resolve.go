@@ -105,6 +105,9 @@ func (r *resolving) rpms(ctx context.Context) error {
 	if _, err := r.ask(ctx, rpmRequest{rpms: rpms, wants: wants, weak: r.options.Spec.WeakDeps, note: r.note}); err != nil {
 		return err
 	}
+	for _, line := range rpms.left {
+		r.note(line)
+	}
 	for _, l := range rpms.loaded {
 		r.source(rpms.sources[l.ID])
 	}

@@ -27,6 +27,7 @@ type RPMs struct {
 	files   map[string]bool // paths and globs that the file lists were read for
 	clock   *newest
 	pins    []string // NAME=EVR
+	left    []string // which repositories could not be reached
 	strict  bool     // take no older build where the newest cannot be met
 }
 
@@ -38,17 +39,12 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	if len(o.Sources.Repos) == 0 {
 		return nil, manifest.Classify(manifest.ErrUsage, errors.New("no repository is given: name a set with --repos or one with --repo ID=URL"))
 	}
-	inputs := make([]repomd.Input, len(o.Sources.Repos))
-	sources := make([]manifest.Source, len(o.Sources.Repos))
-	var errs []error
-	for i, r := range o.Sources.Repos {
-		var err error
-		if inputs[i], sources[i], err = o.input(ctx, r); err != nil {
-			errs = append(errs, fmt.Errorf("open repository %s: %w", r.ID, err))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	inputs, sources, left, err := o.inputs(ctx)
+	if err != nil {
 		return nil, err
+	}
+	for _, line := range left {
+		o.Progress.Note(line)
 	}
 	r, err := loadRPMs(ctx, inputs, o.Spec.Arch)
 	if err != nil {
@@ -57,7 +53,7 @@ func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
 	for i, l := range r.loaded {
 		r.sources[l.ID] = sources[i]
 	}
-	r.pins, r.strict = o.Spec.Pins, o.Spec.Strict
+	r.pins, r.strict, r.left = o.Spec.Pins, o.Spec.Strict, left
 	return r, nil
 }
 

@@ -41,10 +41,35 @@ type Sources struct {
 // Host is what the host's own configuration says, for a spec that leaves a
 // place open.
 type Host struct {
-	EL    bool  // an EL system: its own repositories are the default
-	None  bool  // no repositories are wanted but those that the spec names
-	Repos fs.FS // /etc/yum.repos.d
-	Vars  fs.FS // /etc/dnf/vars
+	EL    bool    // an EL system: its own repositories are the default
+	None  bool    // no repositories are wanted but those that the spec names
+	Conf  fs.FS   // /etc/dnf, which holds dnf.conf
+	Repos []fs.FS // the folders of .repo files; the first that lists a repository counts
+	Vars  []fs.FS // the folders of variables; the first that has one counts
+}
+
+// repos reads the host's own repositories as its dnf would.
+func (h Host) repos(vars dnfconf.Vars) ([]dnfconf.Repo, error) {
+	var main dnfconf.Main
+	var err error
+	if h.Conf != nil {
+		if main, err = dnfconf.ReadMain(h.Conf, "dnf.conf"); err != nil {
+			return nil, err
+		}
+	}
+	var all []dnfconf.Repo
+	var errs []error
+	for _, dir := range h.Repos {
+		repos, err := dnfconf.ReadDir(dir, vars, main)
+		all, errs = append(all, repos...), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(all, func(r dnfconf.Repo) bool { return r.Enabled }) {
+		return nil, manifest.Classify(manifest.ErrUsage, errors.New("this host has no enabled repository: name a set or a .repo file with --repos"))
+	}
+	return all, nil
 }
 
 // FindSources turns what a spec names into places. The second result are
@@ -159,8 +184,8 @@ func credentials(r dnfconf.Repo) []fetch.Credential {
 func (s Spec) reposOf(set string, host Host) ([]dnfconf.Repo, error) {
 	target := s.MachineTarget()
 	vars := dnfconf.NewVars(target.Release, target.Arch)
-	if host.Vars != nil {
-		if err := vars.Read(host.Vars); err != nil {
+	for _, dir := range host.Vars {
+		if err := vars.Read(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -172,7 +197,7 @@ func (s Spec) reposOf(set string, host Host) ([]dnfconf.Repo, error) {
 		}
 		return dnfconf.BuiltinSet(set, target, major)
 	case set == "host":
-		return dnfconf.ReadDir(host.Repos, vars)
+		return host.repos(vars)
 	}
 	f, err := os.Open(set)
 	if err != nil {

@@ -76,7 +76,9 @@ func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 // Parse reads a .repo file. The section [main], which holds no repository, is
 // passed over. What is wrong with the enabled repositories is told all at once;
 // a disabled one may be incomplete.
-func Parse(r io.Reader, vars Vars) ([]Repo, error) {
+func Parse(r io.Reader, vars Vars) ([]Repo, error) { return parse(r, vars, Main{}) }
+
+func parse(r io.Reader, vars Vars, main Main) ([]Repo, error) {
 	sections, err := parseINI(r)
 	if err != nil {
 		return nil, usage(err)
@@ -88,7 +90,7 @@ func Parse(r io.Reader, vars Vars) ([]Repo, error) {
 		if s.name == "main" {
 			continue
 		}
-		repo, err := newRepo(s, vars)
+		repo, err := newRepo(s, vars, main)
 		if err == nil && repo.Enabled {
 			err = repo.check()
 		}
@@ -107,9 +109,9 @@ func Parse(r io.Reader, vars Vars) ([]Repo, error) {
 }
 
 // ReadDir reads the .repo files of a folder such as /etc/yum.repos.d, in the
-// order of their names. A repository that two files list counts once, as the
-// first says it.
-func ReadDir(dir fs.FS, vars Vars) ([]Repo, error) {
+// order of their names, over what dnf.conf says. A repository that two files list
+// counts once, as the first says it.
+func ReadDir(dir fs.FS, vars Vars, main Main) ([]Repo, error) {
 	files, err := fs.Glob(dir, "*.repo")
 	if err != nil {
 		return nil, err
@@ -117,7 +119,7 @@ func ReadDir(dir fs.FS, vars Vars) ([]Repo, error) {
 	var repos []Repo
 	var errs []error
 	for _, name := range files {
-		more, err := readFile(dir, name, vars)
+		more, err := readFile(dir, name, vars, main)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("read %s: %w", name, err))
 		}
@@ -130,18 +132,18 @@ func ReadDir(dir fs.FS, vars Vars) ([]Repo, error) {
 	return repos, errors.Join(errs...)
 }
 
-func readFile(dir fs.FS, name string, vars Vars) ([]Repo, error) {
+func readFile(dir fs.FS, name string, vars Vars, main Main) ([]Repo, error) {
 	f, err := dir.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return Parse(f, vars)
+	return parse(f, vars, main)
 }
 
 // newRepo reads the options of a section.
-func newRepo(s *section, vars Vars) (Repo, error) {
-	o := &options{values: s.values, vars: vars}
+func newRepo(s *section, vars Vars, main Main) (Repo, error) {
+	o := &options{values: main.under(s.values), vars: vars}
 	r := Repo{
 		ID:                 vars.Expand(s.name),
 		Name:               o.text("name"),
