@@ -9,6 +9,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -85,6 +87,7 @@ func cdn(t *testing.T, world http.Handler, customers issuer) (url string, author
 	pool := x509.NewCertPool()
 	pool.AddCert(customers.cert)
 	server.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are expected
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
@@ -168,6 +171,53 @@ func TestEntitlement(t *testing.T) {
 				t.Errorf("it prints a certificate or its key:\n%s", out)
 			}
 			notWithin(t, dir, kept, shown)
+		})
+	}
+}
+
+// TestRepositoryPassword builds from repositories that ask for a user and a
+// password, given in the .repo file as options or in the address.
+func TestRepositoryPassword(t *testing.T) {
+	world, err := fixture.New("", fixture.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, open := world.Start(t)
+	served := world.Handler()
+	const password = "pa$$w0rd%of-the-site"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, given, ok := r.BasicAuth(); !ok || user != "site" || given != password {
+			w.Header().Set("WWW-Authenticate", "Basic realm=mirror")
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		served.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	plain := string(world.RepoFile(server.URL))
+	for _, c := range []struct{ name, repos, want string }{
+		{"none", plain, "401 Unauthorized: the server asks for credentials"},
+		{"wrong", strings.ReplaceAll(plain, "enabled=1\n", "enabled=1\nusername=site\npassword=no\n"), "the server does not accept the credentials given for it"},
+		{"options", strings.ReplaceAll(plain, "enabled=1\n", "enabled=1\nusername=site\npassword="+password+"\n"), ""},
+		{"address", strings.ReplaceAll(plain, "baseurl=http://", "baseurl=http://site:"+strings.NewReplacer("%", "%25", "$", "%24").Replace(password)+"@"), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := filepath.Join(dir, "site.pem") // passed over by the search for what leaked
+			if err := os.WriteFile(file, []byte(c.repos), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(filepath.Join(programFolder(t), "pgbundle-linux-amd64"), "build", "--repos", "site.pem", "--index-url", open+"/simple",
+				"--galaxy-url", open+"/galaxy", "--etcd-url", open+"/etcd", "--cache", "cache", "-o", "out.tar.gz", "--log-format", "plain")
+			cmd.Dir, cmd.Env = dir, []string{"HOME=" + dir}
+			out, err := cmd.CombinedOutput()
+			if (err == nil) != (c.want == "") || !strings.Contains(string(out), c.want) {
+				t.Fatalf("%v\n%s\nwant %s", err, out, c.want)
+			}
+			if strings.Contains(string(out), password) || strings.Contains(string(out), "w0rd") {
+				t.Errorf("it prints the password:\n%s", out)
+			}
+			notWithin(t, dir, password, "w0rd%25of")
 		})
 	}
 }

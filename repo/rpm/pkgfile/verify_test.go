@@ -435,6 +435,43 @@ func TestVerifyCutShort(t *testing.T) {
 	}
 }
 
+// FuzzVerify holds that nothing passes for signed but what was signed: a header
+// and a payload that are those of a seed, to the byte.
+func FuzzVerify(f *testing.F) {
+	apart := func() *parts { return takeApart(f, testPackage(f)) }
+	known := map[string]bool{}
+	for _, make := range []func(testing.TB, *parts){
+		headerSig("good", sigRSAHeader, crypto.SHA256, signed), bothSigs("good"), headerSig("eddsa", sigDSAHeader, crypto.SHA512, signed),
+		func(t testing.TB, p *parts) {
+			without(tagPayloadDigest, tagPayloadDigestAlgo)(p)
+			p.digests().sigs[sigPGP] = binaryEntry(signV3(t, testKeys["good"](t), p.covered(), signed))
+		},
+		func(t testing.TB, p *parts) {
+			p.digests().sigs[sigOpenPGP] = listEntry(base64.StdEncoding.EncodeToString(sign(t, testKeys["good"](t), p.headerBytes(), crypto.SHA256, signed)))
+		},
+	} {
+		p := apart()
+		make(f, p)
+		known[string(p.covered())] = true
+		f.Add(p.bytes())
+	}
+	ring := ringOf(f, testKeys["good"](f), testKeys["eddsa"](f))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := bytes.NewReader(data)
+		if _, err := Verify(r, ring, now); err != nil {
+			if reasonOf(err) == "" {
+				t.Fatalf("%v is neither damage nor a refusal", err)
+			}
+			return
+		}
+		r.Reset(data)
+		b, err := readBlocks(r)
+		if err != nil || !known[string(b.header.raw)+string(data[len(data)-r.Len():])] {
+			t.Fatal("it passes for signed, and nobody signed it")
+		}
+	})
+}
+
 func TestVerifyReadError(t *testing.T) {
 	data := (&verifyCase{make: bothSigs("good")}).build(t)
 	broken := errors.New("the cable is out")
