@@ -261,7 +261,7 @@ func (o Options) mirrors(ctx context.Context, r dnfconf.Repo) ([]string, []repom
 		return first(append(slices.Clone(link.URLs), r.BaseURLs...)), link.Checksums, nil
 	}
 	if r.Mirrorlist == "" || len(r.BaseURLs) > 0 {
-		return r.BaseURLs, nil, nil
+		return o.presentFirst(ctx, r.BaseURLs), nil, nil
 	}
 	res, err := o.Fetch.Get(ctx, []string{r.Mirrorlist}, fetch.GetOptions{MaxBytes: dnfconf.MaxMirrors})
 	if err != nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"pgbundle/manifest"
+	"pgbundle/repo/fetch"
 	"pgbundle/repo/rpm/dnfconf"
 	"pgbundle/repo/rpm/repomd"
 )
@@ -45,4 +47,26 @@ func (o Options) reach(ctx context.Context, r dnfconf.Repo) (repomd.Input, manif
 		return in, source, err
 	}
 	return in, source, f.Close()
+}
+
+// presentFirst puts the base address that has the repository now before those
+// where it was or will be, such as the vault. Else every file would be asked for in
+// vain first, and the plan would name a place that nothing comes from.
+func (o Options) presentFirst(ctx context.Context, bases []string) []string {
+	if len(bases) < 2 {
+		return bases
+	}
+	places, err := fetch.Base{Client: o.Fetch, URLs: bases}.Locate(ctx, repomd.IndexPath)
+	if err != nil {
+		return bases
+	}
+	found, err := o.Fetch.Get(ctx, places, fetch.GetOptions{})
+	if err != nil {
+		return bases // who loads it says what is wrong
+	}
+	i := slices.Index(places, found.URL)
+	if i < 1 { // where an address leads elsewhere, nobody knows
+		return bases
+	}
+	return slices.Concat(bases[i:i+1], bases[:i], bases[i+1:])
 }
