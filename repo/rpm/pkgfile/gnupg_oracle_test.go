@@ -202,6 +202,20 @@ func TestLivesOfKeys(t *testing.T) {
 			if reasonOf(err) != c.want || (err == nil) != (c.want == "") {
 				t.Errorf("we say %v, want %q", err, c.want)
 			}
+			if c.want != "" {
+				return
+			}
+			exported, err := Export(ring.Keys[0], Policy{RefuseSHA1: true, RefuseCurves: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			save(t, key, []byte(exported.Armor))
+			if out, err := rpmkeys(filepath.Join(g.home, "fresh"), "--import", key); err != nil {
+				t.Errorf("rpm does not import our export: %v\n%s", err, out)
+			}
+			if out, err := rpmkeys(filepath.Join(g.home, "fresh"), "-Kv", sample); err != nil {
+				t.Errorf("with our export: %v\n%s", err, out)
+			}
 		})
 	}
 }
