@@ -133,7 +133,7 @@ func (p *preflight) contents() {
 	}
 	if p.w.has(manifest.TargetNode) && len(unsigned) > 0 {
 		p.add(SeverityWarning, "unsigned", "build the bundle from a source that signs, or decide to install these with dnf --nogpgcheck",
-			"dnf will refuse what the bundle carries without a signature: %s", strings.Join(unsigned, ", "))
+			"dnf will refuse what of this has no signature: %s", strings.Join(unsigned, ", "))
 	}
 }
 

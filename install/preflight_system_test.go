@@ -28,7 +28,7 @@ func TestPythonFor(t *testing.T) {
 // file that install writes: it asks for them.
 func TestPreflightSignatures(t *testing.T) {
 	const haproxy, python, key = "haproxy-2.4.22-3.el9.x86_64.rpm", "python3.11-3.11.7-1.el9.x86_64.rpm", "rpms/keys/RPM-GPG-KEY-patroni-airgap"
-	const refuses, way = "warning unsigned: dnf will refuse what the bundle carries without a signature: ", " | build the bundle from a source that signs, or decide to install these with dnf --nogpgcheck"
+	const refuses, way = "warning unsigned: dnf will refuse what of this has no signature: ", " | build the bundle from a source that signs, or decide to install these with dnf --nogpgcheck"
 	const missing = "error contents: the bundle has nothing for role target in " + key
 	for name, c := range map[string]struct {
 		unsigned []string // artifacts from a source without signatures
@@ -53,7 +53,7 @@ func TestPreflightSignatures(t *testing.T) {
 			if c.key != "" {
 				m.Files = append(m.Files, manifest.File{Path: c.key, Size: 1})
 			}
-			m.Lock.Sources = []manifest.Source{{ID: "good", Kind: manifest.RPM}, {ID: "loose", Kind: manifest.RPM, Unsigned: true}}
+			m.Lock.Sources = []manifest.Source{{ID: "good", Kind: manifest.RPM}, {ID: "loose", Kind: manifest.RPM, Signatures: manifest.SignatureIfPresent}}
 			for i := range m.Lock.Artifacts {
 				a := &m.Lock.Artifacts[i]
 				a.From.Source = "good"

@@ -125,7 +125,7 @@ func rootsOf(m *manifest.Manifest) []string {
 func unsignedOf(m *manifest.Manifest) map[string]bool {
 	sources := map[string]bool{}
 	for _, s := range m.Lock.Sources {
-		sources[s.ID] = s.Unsigned
+		sources[s.ID] = s.Unsigned()
 	}
 	unsigned := map[string]bool{}
 	for _, a := range m.Lock.Artifacts {

@@ -93,9 +93,11 @@ type Source struct {
 	Role SourceRole `yaml:"role" json:"role"`
 	URLs []string   `yaml:"urls" json:"urls"` // without credentials
 	Keys []Key      `yaml:"keys,omitempty" json:"keys,omitempty"`
-	// Unsigned says that somebody chose to take packages from here without a
-	// signature (gpgcheck=0); their digests are checked all the same.
-	Unsigned bool `yaml:"unsigned,omitempty" json:"unsigned,omitempty"`
+	// Signatures says of an RPM source what was asked of its packages' signatures,
+	// MetadataSignatures of that of its repomd.xml. Whatever they say, every digest
+	// is checked.
+	Signatures         SignaturePolicy `yaml:"signatures,omitempty" json:"signatures,omitempty"`
+	MetadataSignatures SignaturePolicy `yaml:"metadata_signatures,omitempty" json:"metadata_signatures,omitempty"`
 	// Alone says of a release that its checksums came from one host, and that no
 	// second one could be compared.
 	Alone bool `yaml:"alone,omitempty" json:"alone,omitempty"`

@@ -23,10 +23,10 @@ func sampleLock() Lock {
 		},
 		Constraints: []Request{{Kind: Wheel, Role: Control, Want: "jinja2<3.2"}},
 		Sources: []Source{
-			{ID: "pgdg16", Kind: RPM, Role: Provides, URLs: []string{"https://example.org/16/"}, Keys: []Key{{
+			{ID: "pgdg16", Kind: RPM, Role: Provides, Signatures: SignatureRequired, MetadataSignatures: SignatureIfPresent, URLs: []string{"https://example.org/16/"}, Keys: []Key{{
 				Fingerprint: strings.Repeat("AB12", 10), Armor: "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nx\n-----END PGP PUBLIC KEY BLOCK-----\n",
 			}}},
-			{ID: "local", Kind: RPM, Role: Present, URLs: []string{"file:///srv/x"}, Unsigned: true},
+			{ID: "local", Kind: RPM, Role: Present, URLs: []string{"file:///srv/x"}, Signatures: SignatureOff, MetadataSignatures: SignatureOff},
 			{ID: "pypi", Kind: Wheel, Role: Provides, URLs: []string{"https://example.org/simple/"}},
 		},
 		Artifacts: []Artifact{

@@ -163,6 +163,11 @@ func (s Source) validate(f *findings) {
 	if s.Role != Provides && s.Role != Present {
 		f.add("source %s: unknown role %q", s.ID, s.Role)
 	}
+	for _, p := range []SignaturePolicy{s.Signatures, s.MetadataSignatures} {
+		if p != "" && (s.Kind != RPM || !slices.Contains(SignaturePolicies, p)) {
+			f.add("source %s: signatures %q: wants required, if-present or off, of an RPM source alone", s.ID, p)
+		}
+	}
 	for _, address := range s.URLs {
 		// The address itself stays out of the message: it may hold a password.
 		if u, err := url.Parse(address); err != nil || !isText(address) {

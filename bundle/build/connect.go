@@ -1,10 +1,7 @@
 package build
 
 import (
-	"errors"
 	"fmt"
-	"os"
-	"strings"
 
 	"pgbundle/repo/fetch"
 	"pgbundle/repo/pypi"
@@ -30,7 +27,7 @@ type PipHost = pypi.PipHost
 // Connect makes the client that reaches the sources of the options. Its errors
 // are of class manifest.ErrUsage, or name a file that cannot be read.
 func (o *Options) Connect(n Network) error {
-	identities, err := o.Sources.identities()
+	identities, err := o.Sources.identities(o.Now)
 	if err != nil {
 		return err
 	}
@@ -61,34 +58,4 @@ func (o *Options) AskPip(host PipHost) (roots []byte, err error) {
 		}
 	}
 	return roots, nil
-}
-
-// identities reads the client certificates that .repo files name, as RHEL's do,
-// for the addresses of their repositories.
-func (src *Sources) identities() ([]fetch.Identity, error) {
-	var list []fetch.Identity
-	var errs []error
-	for _, r := range src.Repos {
-		if r.SSLClientCert == "" && r.SSLCACert == "" {
-			continue
-		}
-		var id fetch.Identity
-		for name, into := range map[string]*[]byte{r.SSLClientCert: &id.Cert, r.SSLClientKey: &id.Key, r.SSLCACert: &id.CA} {
-			if name == "" {
-				continue
-			}
-			pem, err := os.ReadFile(name)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("certificates of repository %s: %w: copy them from a registered node, or run as a user who may read them", r.ID, err))
-			}
-			*into = pem
-		}
-		for _, scope := range append([]string{r.Metalink, r.Mirrorlist}, r.BaseURLs...) {
-			if strings.HasPrefix(scope, "https://") {
-				id.Scope = scope
-				list = append(list, id)
-			}
-		}
-	}
-	return list, errors.Join(errs...)
 }

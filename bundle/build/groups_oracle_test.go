@@ -26,8 +26,8 @@ func (f folderTree) Open(_ context.Context, path string) (io.ReadCloser, error) 
 	return os.Open(filepath.Join(string(f), filepath.FromSlash(path)))
 }
 
-// el9 loads the real metadata of EL 9, and gives dnf's words for it.
-func el9(t *testing.T) (*RPMs, []string) {
+// loadEL9 loads the real metadata of EL 9, and gives dnf's words for it.
+func loadEL9(t *testing.T) (*RPMs, []string) {
 	t.Helper()
 	data := os.Getenv("PGBUNDLE_DATA")
 	if data == "" {
@@ -60,7 +60,7 @@ func el9(t *testing.T) (*RPMs, []string) {
 // TestOracleRealGroups asks dnf for every group and environment of EL 9 alone,
 // and for some together.
 func TestOracleRealGroups(t *testing.T) {
-	r, words := el9(t)
+	r, words := loadEL9(t)
 	comps, err := r.groupsOf(t.Context())
 	if err != nil {
 		t.Fatal(err)

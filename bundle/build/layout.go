@@ -170,7 +170,8 @@ func (l *layout) layRepodata(ctx context.Context, lock *manifest.Lock, jobs int)
 }
 
 // layKeys writes the public keys of the repositories that something came from,
-// all in one file, so that one repository file fits every bundle.
+// all in one file, so that one repository file fits every bundle. A key that EL 9
+// does not import would cost the whole file; none of its signatures passed.
 func (l *layout) layKeys(lock *manifest.Lock) {
 	used := map[string]bool{}
 	for _, a := range lock.Artifacts {
@@ -182,6 +183,10 @@ func (l *layout) layKeys(lock *manifest.Lock) {
 			continue
 		}
 		for _, k := range s.Keys {
+			k, err := pkgfile.Export(k, el9(manifest.SignatureRequired, lock.Time))
+			if err != nil {
+				continue
+			}
 			text := "pgbundle: key " + k.Fingerprint + "\n" + strings.TrimSpace(k.Armor) + "\n"
 			if !slices.Contains(keys, text) {
 				keys = append(keys, text)

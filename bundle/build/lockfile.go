@@ -109,10 +109,14 @@ func (o Options) otherTrust(lock *manifest.Lock) string {
 	for _, r := range o.Sources.Repos {
 		s, ok := locked[r.ID]
 		switch {
+		case !ok && r.SkipIfUnavailable:
+			continue // it could not be reached, and need not be
 		case !ok:
 			return "it knows no repository " + r.ID
-		case s.Unsigned == r.GPGCheck:
+		case s.Signatures != r.Signatures:
 			return "whether the packages of " + r.ID + " must be signed has changed"
+		case s.MetadataSignatures != r.MetadataSignatures:
+			return "whether repomd.xml of " + r.ID + " must be signed has changed"
 		case otherKeys(r, s):
 			return "the key files of " + r.ID + " hold other keys"
 		}
@@ -129,7 +133,7 @@ func (o Options) otherTrust(lock *manifest.Lock) string {
 func otherKeys(r dnfconf.Repo, s manifest.Source) bool {
 	for _, address := range r.GPGKeys {
 		path := strings.TrimPrefix(address, "file://")
-		if strings.Contains(path, "://") || s.Unsigned {
+		if strings.Contains(path, "://") || s.Signatures == manifest.SignatureOff && s.MetadataSignatures == manifest.SignatureOff {
 			continue
 		}
 		data, err := os.ReadFile(path)

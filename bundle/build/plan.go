@@ -38,6 +38,10 @@ type PlanSource struct {
 	Count int           `json:"count"`
 	Bytes int64         `json:"bytes"`
 	Keys  []string      `json:"keys,omitempty"` // fingerprints that its packages are checked with
+
+	// What is asked of the signatures of an RPM source and of its metadata.
+	Signatures         manifest.SignaturePolicy `json:"signatures,omitempty"`
+	MetadataSignatures manifest.SignaturePolicy `json:"metadata_signatures,omitempty"`
 }
 
 // Groups counts the artifacts of a lock by kind, in the order of the kinds.
@@ -81,12 +85,15 @@ func PlanOf(lock *manifest.Lock, cached func(sha256 string) bool) Plan {
 		p.Notes = append(p.Notes, fmt.Sprintf("delta: made for node %s, and nothing is known of others", n.Name))
 	}
 	for _, s := range lock.Sources {
-		line := PlanSource{ID: s.ID, Kind: s.Kind}
+		line := PlanSource{ID: s.ID, Kind: s.Kind, Signatures: s.Signatures, MetadataSignatures: s.MetadataSignatures}
 		for _, k := range s.Keys {
 			line.Keys = append(line.Keys, k.Fingerprint)
 		}
-		if s.Unsigned {
-			p.Notes = append(p.Notes, fmt.Sprintf("repository %s: its packages are taken without a signature (gpgcheck=0)", s.ID))
+		switch s.Signatures {
+		case manifest.SignatureOff:
+			p.Notes = append(p.Notes, fmt.Sprintf("repository %s: its packages are taken whoever signed them, or nobody (signatures: off)", s.ID))
+		case manifest.SignatureIfPresent:
+			p.Notes = append(p.Notes, fmt.Sprintf("repository %s: packages of it that nobody signed are taken (signatures: if-present)", s.ID))
 		}
 		if s.Alone {
 			p.Notes = append(p.Notes, fmt.Sprintf("%s: its digest comes from one host alone and was not cross-checked", s.ID))
@@ -171,10 +178,13 @@ func Changes(old, new *manifest.Lock) []string {
 // no longer.
 func trustChanges(old, new *manifest.Lock) []string {
 	trust := func(s manifest.Source) string {
-		if s.Unsigned {
+		if s.Signatures == manifest.SignatureOff {
 			return "no signature"
 		}
 		var keys []string
+		if s.Signatures == manifest.SignatureIfPresent {
+			keys = append(keys, "no signature or one")
+		}
 		for _, k := range s.Keys {
 			keys = append(keys, k.Fingerprint)
 		}

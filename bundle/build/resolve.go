@@ -139,6 +139,9 @@ func (r *resolving) rpms(ctx context.Context) error {
 		r.settled = rpms.settled(r.lock.Requests, request.answer)
 	}
 	r.mu.Unlock()
+	for _, line := range rpms.left {
+		r.note(line)
+	}
 	for _, l := range rpms.loaded {
 		r.source(rpms.sources[l.ID])
 		r.modules(l.Streams)

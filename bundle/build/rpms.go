@@ -28,6 +28,7 @@ type RPMs struct {
 	comps   *repomd.Comps   // of all repositories, when a group was asked for
 	clock   *newest
 	pins    []string // NAME=EVR
+	left    []string // which repositories could not be reached
 	strict  bool     // take no older build where the newest cannot be met
 	ways    remedies
 }
@@ -43,17 +44,12 @@ func OpenRPMs(ctx context.Context, o Options, node *Node) (*RPMs, error) {
 	if len(o.Sources.Repos) == 0 {
 		return nil, manifest.Classify(manifest.ErrUsage, errors.New("no repository is given: name a set with --repos or one with --repo ID=URL"))
 	}
-	inputs := make([]repomd.Input, len(o.Sources.Repos))
-	sources := make([]manifest.Source, len(o.Sources.Repos))
-	var errs []error
-	for i, r := range o.Sources.Repos {
-		var err error
-		if inputs[i], sources[i], err = o.input(ctx, r); err != nil {
-			errs = append(errs, fmt.Errorf("open repository %s: %w", r.ID, err))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
+	inputs, sources, left, err := o.inputs(ctx)
+	if err != nil {
 		return nil, err
+	}
+	for _, line := range left {
+		o.Progress.Note(line)
 	}
 	r, err := loadRPMs(ctx, world{inputs: inputs, target: o.Spec.MachineTarget(), modules: o.Spec.moduleOptions(), node: node})
 	if err != nil {
@@ -62,7 +58,7 @@ func OpenRPMs(ctx context.Context, o Options, node *Node) (*RPMs, error) {
 	for i, l := range r.loaded {
 		r.sources[l.ID] = sources[i]
 	}
-	r.pins, r.strict = o.Spec.Pins, o.Spec.Strict
+	r.pins, r.strict, r.left = o.Spec.Pins, o.Spec.Strict, left
 	r.ways = remedies{o.Spec.MachineTarget(), o.Sources.Repos}
 	return r, nil
 }
@@ -108,7 +104,9 @@ func (r *RPMs) prepare() {
 
 // input is a repository as it is loaded, and as it stands in a lock.
 func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manifest.Source, error) {
-	source := manifest.Source{ID: r.ID, Kind: manifest.RPM, Role: r.Role, Unsigned: !r.GPGCheck}
+	source := manifest.Source{
+		ID: r.ID, Kind: manifest.RPM, Role: r.Role, Signatures: r.Signatures, MetadataSignatures: r.MetadataSignatures,
+	}
 	urls, expected, err := o.mirrors(ctx, r)
 	if err != nil {
 		return repomd.Input{}, source, err
@@ -120,7 +118,9 @@ func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manif
 		Repo: rpm.Repo{ID: r.ID, Priority: r.Priority, Cost: r.Cost, ModuleHotfixes: r.ModuleHotfixes, Role: r.Role},
 		Tree: fetch.Base{Client: o.Fetch, URLs: urls}, Expected: expected, Exclude: r.Exclude, Include: r.Include,
 	}
-	if !r.RepoGPGCheck && !(r.GPGCheck && o.WithKeys && r.Role == manifest.Provides) {
+	signedMetadata := r.MetadataSignatures != manifest.SignatureOff
+	wantsKeys := o.WithKeys && r.Role == manifest.Provides && r.Signatures != manifest.SignatureOff
+	if !signedMetadata && !wantsKeys {
 		return in, source, nil
 	}
 	ring, err := o.keyring(ctx, r)
@@ -128,8 +128,9 @@ func (o Options) input(ctx context.Context, r dnfconf.Repo) (repomd.Input, manif
 		return in, source, err
 	}
 	source.Keys = ring.Keys
-	if r.RepoGPGCheck {
+	if signedMetadata {
 		in.Verify = detached(ring, o.Now)
+		in.MayBeUnsigned = r.MetadataSignatures == manifest.SignatureIfPresent
 	}
 	return in, source, nil
 }

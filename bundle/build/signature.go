@@ -24,22 +24,22 @@ const signatureCheckName = "rpm-signatures"
 type signatureCheck struct {
 	now   time.Time
 	rings map[string]*pkgfile.Keyring // by source id
-	off   map[string]bool             // sources whose packages need not be signed
+	modes map[string]manifest.SignaturePolicy
 
 	mu      sync.Mutex
 	signers map[string]bool // fingerprints that were met
 	signed  int
-	plain   int // packages of sources that need no signature
+	plain   int // packages that were let pass without one
 }
 
 func newSignatureCheck(lock *manifest.Lock, now time.Time) (*signatureCheck, error) {
-	c := &signatureCheck{now: now, rings: map[string]*pkgfile.Keyring{}, off: map[string]bool{}, signers: map[string]bool{}}
+	c := &signatureCheck{now: now, rings: map[string]*pkgfile.Keyring{}, modes: map[string]manifest.SignaturePolicy{}, signers: map[string]bool{}}
 	var errs []error
 	for _, s := range lock.Sources {
 		if s.Kind != manifest.RPM {
 			continue
 		}
-		c.off[s.ID] = s.Unsigned
+		c.modes[s.ID] = s.Signatures
 		ring, err := pkgfile.NewKeyring(s.Keys)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("keys of %s: %w", s.ID, err))
@@ -53,13 +53,9 @@ func newSignatureCheck(lock *manifest.Lock, now time.Time) (*signatureCheck, err
 // was needed; r is read to its end.
 func (c *signatureCheck) read(r io.Reader, a manifest.Artifact) (signer string, err error) {
 	source := a.From.Source
-	policy := pkgfile.Policy{Mode: pkgfile.Required, Now: c.now, RefuseSHA1: true, RefuseEdDSA: true}
-	if c.off[source] {
-		policy.Mode = pkgfile.Off
-	}
-	verified, err := pkgfile.Verify(r, c.rings[source], policy)
+	verified, err := pkgfile.Verify(r, c.rings[source], el9(c.modes[source], c.now))
 	if err != nil {
-		return "", fmt.Errorf("check signature of %s from %s: %w", a.Path, source, err)
+		return "", fmt.Errorf("check signature of %s from %s: %w", a.Path, source, withRemedy(err))
 	}
 	// Metadata need not be signed: without this it could pass an older build,
 	// well signed, for the newest.
@@ -147,7 +143,7 @@ func (c *signatureCheck) result() string {
 		text = "no package is signed"
 	}
 	if c.plain > 0 {
-		text += fmt.Sprintf("; %d from repositories whose packages need no signature", c.plain)
+		text += fmt.Sprintf("; %d without a signature, which their repositories do not ask for", c.plain)
 	}
 	return text
 }

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"pgbundle/manifest"
 	"pgbundle/repo"
@@ -20,7 +19,6 @@ import (
 	"pgbundle/repo/galaxy"
 	"pgbundle/repo/pypi"
 	"pgbundle/repo/rpm/dnfconf"
-	"pgbundle/repo/rpm/pkgfile"
 	"pgbundle/repo/rpm/repomd"
 )
 
@@ -43,10 +41,35 @@ type Sources struct {
 // Host is what the host's own configuration says, for a spec that leaves a
 // place open.
 type Host struct {
-	EL    bool  // an EL system: its own repositories are the default
-	None  bool  // no repositories are wanted but those that the spec names
-	Repos fs.FS // /etc/yum.repos.d
-	Vars  fs.FS // /etc/dnf/vars
+	EL    bool    // an EL system: its own repositories are the default
+	None  bool    // no repositories are wanted but those that the spec names
+	Conf  fs.FS   // /etc/dnf, which holds dnf.conf
+	Repos []fs.FS // the folders of .repo files; the first that lists a repository counts
+	Vars  []fs.FS // the folders of variables; the first that has one counts
+}
+
+// repos reads the host's own repositories as its dnf would.
+func (h Host) repos(vars dnfconf.Vars) ([]dnfconf.Repo, error) {
+	var main dnfconf.Main
+	var err error
+	if h.Conf != nil {
+		if main, err = dnfconf.ReadMain(h.Conf, "dnf.conf"); err != nil {
+			return nil, err
+		}
+	}
+	var all []dnfconf.Repo
+	var errs []error
+	for _, dir := range h.Repos {
+		repos, err := dnfconf.ReadDir(dir, vars, main)
+		all, errs = append(all, repos...), append(errs, err)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(all, func(r dnfconf.Repo) bool { return r.Enabled }) {
+		return nil, manifest.Classify(manifest.ErrUsage, errors.New("this host has no enabled repository: name a set or a .repo file with --repos"))
+	}
+	return all, nil
 }
 
 // FindSources turns what a spec names into places. The second result are
@@ -82,6 +105,7 @@ func FindSources(s Spec, host Host) (Sources, []string, error) {
 	}
 	src.place(s)
 	errs = append(errs, src.markPresent(s.Present))
+	errs = append(errs, src.setPolicies(s))
 	for _, r := range src.Repos {
 		src.Credentials = append(src.Credentials, credentials(r)...)
 		notes = append(notes, passedOver(r)...)
@@ -149,8 +173,8 @@ func credentials(r dnfconf.Repo) []fetch.Credential {
 		return nil
 	}
 	var list []fetch.Credential
-	for _, scope := range append([]string{r.Metalink, r.Mirrorlist}, r.BaseURLs...) {
-		if scope != "" {
+	for _, scope := range scopes(r) {
+		if strings.HasPrefix(scope, "http") {
 			list = append(list, fetch.Credential{Scope: scope, User: r.Credentials.Username, Password: r.Credentials.Password})
 		}
 	}
@@ -161,8 +185,8 @@ func credentials(r dnfconf.Repo) []fetch.Credential {
 func (s Spec) reposOf(set string, host Host) ([]dnfconf.Repo, error) {
 	target := s.MachineTarget()
 	vars := dnfconf.NewVars(target.Release, target.Arch)
-	if host.Vars != nil {
-		if err := vars.Read(host.Vars); err != nil {
+	for _, dir := range host.Vars {
+		if err := vars.Read(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -174,7 +198,7 @@ func (s Spec) reposOf(set string, host Host) ([]dnfconf.Repo, error) {
 		}
 		return dnfconf.BuiltinSet(set, target, major)
 	case set == "host":
-		return dnfconf.ReadDir(host.Repos, vars)
+		return host.repos(vars)
 	}
 	f, err := os.Open(set)
 	if err != nil {
@@ -207,7 +231,8 @@ func (src *Sources) place(s Spec) {
 		i := slices.IndexFunc(src.Repos, func(r dnfconf.Repo) bool { return r.ID == id })
 		if i < 0 {
 			src.Repos = append(src.Repos, dnfconf.Repo{
-				ID: id, Name: id, Enabled: true, GPGCheck: true, Priority: 99, Cost: 1000, SSLVerify: true, Role: manifest.Provides,
+				ID: id, Name: id, Enabled: true, Signatures: manifest.SignatureRequired, MetadataSignatures: manifest.SignatureOff,
+				Priority: 99, Cost: 1000, SSLVerify: true, Role: manifest.Provides,
 			})
 			i = len(src.Repos) - 1
 		}
@@ -255,7 +280,7 @@ func (o Options) mirrors(ctx context.Context, r dnfconf.Repo) ([]string, []repom
 		return first(append(slices.Clone(link.URLs), r.BaseURLs...)), link.Checksums, nil
 	}
 	if r.Mirrorlist == "" || len(r.BaseURLs) > 0 {
-		return r.BaseURLs, nil, nil
+		return o.presentFirst(ctx, r.BaseURLs), nil, nil
 	}
 	res, err := o.Fetch.Get(ctx, []string{r.Mirrorlist}, fetch.GetOptions{MaxBytes: dnfconf.MaxMirrors})
 	if err != nil {
@@ -272,59 +297,6 @@ func (o Options) mirrors(ctx context.Context, r dnfconf.Repo) ([]string, []repom
 // first keeps the mirrors that are worth trying: a lock that names hundreds
 // helps nobody.
 func first(urls []string) []string { return urls[:min(len(urls), 8)] }
-
-// keyring fetches the keys of a repository and keeps those that may be trusted:
-// of a built-in repository the one whose fingerprint is built in.
-func (o Options) keyring(ctx context.Context, r dnfconf.Repo) (*pkgfile.Keyring, error) {
-	ring := &pkgfile.Keyring{}
-	var errs []error
-	for _, address := range r.GPGKeys {
-		res, err := o.Fetch.Get(ctx, []string{address}, fetch.GetOptions{MaxBytes: 1 << 20})
-		if err != nil {
-			errs = append(errs, fmt.Errorf("read key: %w", err))
-			continue
-		}
-		keys, err := pkgfile.ParseKeys(res.Body)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("read key %s: %w", fetch.Redact(address), err))
-			continue
-		}
-		for _, note := range keys.Notes {
-			o.Progress.Note(fmt.Sprintf("key %s of %s: %s", fetch.Redact(address), r.ID, note))
-		}
-		ring.Merge(keys)
-	}
-	if len(r.Fingerprints) > 0 {
-		known := slices.DeleteFunc(ring.Keys, func(k manifest.Key) bool { return !slices.Contains(r.Fingerprints, k.Fingerprint) })
-		var err error
-		if ring, err = pkgfile.NewKeyring(known); err != nil {
-			return nil, err
-		}
-	}
-	if len(ring.Keys) > 0 {
-		for _, err := range errs {
-			o.Progress.Note(fmt.Sprintf("repository %s: %s", r.ID, err))
-		}
-		return ring, nil
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	if len(r.Fingerprints) > 0 {
-		return nil, manifest.Classify(manifest.ErrSignature,
-			fmt.Errorf("its key file holds none of the keys that are known for it (%s)", strings.Join(r.Fingerprints, ", ")))
-	}
-	return nil, manifest.Classify(manifest.ErrSignature,
-		errors.New("its packages must be signed, and no key is given: name its key with --key FILE, or gpgkey= in a .repo file"))
-}
-
-// detached checks repomd.xml.asc with a ring.
-func detached(ring *pkgfile.Keyring, now time.Time) func([]byte, []byte) error {
-	return func(data, signature []byte) error {
-		_, err := pkgfile.VerifyDetached(data, signature, ring, pkgfile.Policy{Now: now, RefuseSHA1: true, RefuseEdDSA: true})
-		return err
-	}
-}
 
 // sourcesOf gives the sources of a lock their places: where the options name
 // one, there, else where the lock says.

@@ -45,9 +45,14 @@ type Spec struct {
 	Repos        []string          `yaml:"repos,omitempty"`        // "rocky", "alma", "host", or a .repo file
 	Repositories map[string]string `yaml:"repositories,omitempty"` // id: URL or folder
 	Keys         []string          `yaml:"keys,omitempty"`         // files of public keys for the repositories
-	IndexURL     string            `yaml:"index_url,omitempty"`
-	GalaxyURL    string            `yaml:"galaxy_url,omitempty"`
-	EtcdURLs     []string          `yaml:"etcd_urls,omitempty"`
+	// What is asked of the signatures of packages and of repomd.xml, by the id of
+	// the repository, where its configuration is not to decide.
+	Signatures         map[string]manifest.SignaturePolicy `yaml:"signatures,omitempty"`
+	MetadataSignatures map[string]manifest.SignaturePolicy `yaml:"metadata_signatures,omitempty"`
+
+	IndexURL  string   `yaml:"index_url,omitempty"`
+	GalaxyURL string   `yaml:"galaxy_url,omitempty"`
+	EtcdURLs  []string `yaml:"etcd_urls,omitempty"`
 }
 
 const (

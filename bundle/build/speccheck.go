@@ -2,6 +2,7 @@ package build
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -89,6 +90,16 @@ func (s Spec) mistakes() []mistake {
 		}
 	}
 	list = append(list, s.wrongModules()...)
+	for _, field := range []struct {
+		key      string
+		policies map[string]manifest.SignaturePolicy
+	}{{"signatures", s.Signatures}, {"metadata_signatures", s.MetadataSignatures}} {
+		for _, id := range slices.Sorted(maps.Keys(field.policies)) {
+			if p := field.policies[id]; !slices.Contains(manifest.SignaturePolicies, p) {
+				wrong(field.key, string(p), "%s %s=%s: takes required, if-present or off", field.key, id, p)
+			}
+		}
+	}
 	return append(list, s.wrongRequirements()...)
 }
 

@@ -90,7 +90,7 @@ var (
 	givenAs   = map[string]string{"seq": "a list", "map": "keys with values"}
 	takenAs   = map[string]string{
 		"string": "one value", "[]string": "a list, such as [a, b]", "bool": "true or false",
-		"map[string]string": "an id and an address a line", "build.Spec": "keys with values, such as postgresql: 16",
+		"map[string]string": "an id and an address a line", "map[string]manifest.SignaturePolicy": "an id and a policy a line", "build.Spec": "keys with values, such as postgresql: 16",
 	}
 )
 

@@ -156,7 +156,10 @@ func reposOf(c *cli.Context, spec *build.Spec) error {
 	if c.IsSet("key") {
 		spec.Keys = c.StringSlice("key")
 	}
-	given, err := pairs("repo", c.StringSlice("repo"))
+	if err := policiesOf(c, spec); err != nil {
+		return err
+	}
+	given, err := pairs("repo", "ID=URL", c.StringSlice("repo"), "baseos=https://mirror.example/BaseOS/x86_64/os/")
 	if err != nil {
 		return err
 	}
@@ -265,7 +268,8 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 // flags would.
 func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, *build.Resolution, error) {
 	for _, flag := range []string{"config", "pg", "etcd", "target", "arch", "python", "node-python", "control-python",
-		"patroni", "with", "package", "constraint", "weak", "pin", "strict", "enable-module", "disable-module", "profile", "present"} {
+		"patroni", "with", "package", "constraint", "weak", "pin", "strict", "enable-module", "disable-module", "profile", "present",
+		"signatures", "metadata-signatures"} {
 		if c.IsSet(flag) {
 			return build.Options{}, nil, &usageError{"--lock fixes what --" + flag + " asks for: give one of them", "pgbundle build --lock FILE"}
 		}

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/urfave/cli/v2"
+
+	"pgbundle/bundle/build"
+	"pgbundle/manifest"
 )
 
 // Flags that several commands share. Each function returns fresh ones, since
@@ -46,6 +49,8 @@ func rpmFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "repos", Usage: "repositories: `SET` rocky, alma, host, or a .repo file"},
 		&cli.StringSliceFlag{Name: "repo", Usage: "a repository by id: `ID=URL` or ID=FOLDER; alone it replaces the default set, with --repos the repository of that id"},
+		&cli.StringSliceFlag{Name: "signatures", Usage: "ask signatures of a repository's packages: `ID=POLICY` required, if-present or off (default: what gpgcheck says; required)"},
+		&cli.StringSliceFlag{Name: "metadata-signatures", Usage: "the same of its repomd.xml: `ID=POLICY` (default: what repo_gpgcheck says; off)"},
 		&cli.StringSliceFlag{Name: "key", Usage: "trust the public keys in `FILE` (or at a URL) for the repositories given by --repo; FILE#FINGERPRINT trusts that one key of it"},
 	}
 }
@@ -91,17 +96,36 @@ func cacheDir(c *cli.Context, h host) (string, error) {
 	return "", &usageError{"no place for the cache: HOME is not set", "pgbundle " + c.Command.Name + " --cache DIR"}
 }
 
-// pairs splits ID=URL flags.
-func pairs(flag string, values []string) (map[string]string, error) {
+// pairs splits flags of a form such as ID=URL; example is one.
+func pairs(flag, form string, values []string, example string) (map[string]string, error) {
 	m := make(map[string]string, len(values))
 	for _, v := range values {
-		id, url, ok := strings.Cut(v, "=")
-		if !ok || id == "" || url == "" {
-			return nil, &usageError{fmt.Sprintf("--%s %q: takes ID=URL", flag, v), "--" + flag + " baseos=https://mirror.example/BaseOS/x86_64/os/"}
+		id, value, ok := strings.Cut(v, "=")
+		if !ok || id == "" || value == "" {
+			return nil, &usageError{fmt.Sprintf("--%s %q: takes %s", flag, v, form), "--" + flag + " " + example}
 		}
-		m[id] = url
+		m[id] = value
 	}
 	return m, nil
+}
+
+// policiesOf puts the flags about signatures over the spec's.
+func policiesOf(c *cli.Context, spec *build.Spec) error {
+	for flag, field := range map[string]*map[string]manifest.SignaturePolicy{
+		"signatures": &spec.Signatures, "metadata-signatures": &spec.MetadataSignatures,
+	} {
+		given, err := pairs(flag, "ID=POLICY", c.StringSlice(flag), "pgdg16=required")
+		if err != nil {
+			return err
+		}
+		for id, policy := range given {
+			if *field == nil {
+				*field = map[string]manifest.SignaturePolicy{}
+			}
+			(*field)[id] = manifest.SignaturePolicy(policy)
+		}
+	}
+	return nil
 }
 
 // epoch reads SOURCE_DATE_EPOCH (reproducible-builds.org), seconds since 1970.

@@ -107,6 +107,9 @@ func writeSummary(w io.Writer, s bundleSummary) {
 	for _, from := range s.Sources {
 		if from.Count > 0 {
 			fmt.Fprintf(w, "from    %-14s %4d  %9s  %s\n", from.ID, from.Count, size(from.Bytes), from.URL)
+			if from.Kind == manifest.RPM {
+				fmt.Fprintf(w, "signed  %-14s packages: %s, metadata: %s\n", from.ID, from.Signatures, from.MetadataSignatures)
+			}
 		}
 	}
 	writeRequests(w, s.Requests)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,7 +94,11 @@ func needsRepos(c *cli.Context) bool {
 
 // hostOf says what this host is set up for.
 func hostOf() build.Host {
-	host := build.Host{Repos: os.DirFS("/etc/yum.repos.d"), Vars: os.DirFS("/etc/dnf/vars")}
+	// dnf lets a variable of /etc/dnf/vars win over one of the same name in /etc/yum/vars.
+	host := build.Host{
+		Conf: os.DirFS("/etc/dnf"), Vars: []fs.FS{os.DirFS("/etc/dnf/vars"), os.DirFS("/etc/yum/vars")},
+		Repos: []fs.FS{os.DirFS("/etc/yum.repos.d"), os.DirFS("/etc/yum/repos.d"), os.DirFS("/etc/distro.repos.d")},
+	}
 	if data, err := os.ReadFile("/etc/os-release"); err == nil {
 		lines := bufio.NewScanner(bytes.NewReader(data))
 		for lines.Scan() {

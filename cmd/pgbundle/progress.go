@@ -11,6 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"pgbundle/bundle/build"
+	"pgbundle/manifest"
 )
 
 // newProgress chooses how progress is told: nothing when quiet, JSON lines for
@@ -220,6 +221,9 @@ func writePlan(w io.Writer, p build.Plan) {
 	for _, s := range p.Sources {
 		if s.Count > 0 {
 			fmt.Fprintf(w, "  from    %-14s %4d  %9s  %s\n", s.ID, s.Count, size(s.Bytes), s.URL)
+			if s.Kind == manifest.RPM {
+				fmt.Fprintf(w, "  signed  %-14s packages: %s, metadata: %s\n", s.ID, s.Signatures, s.MetadataSignatures)
+			}
 			for _, key := range s.Keys {
 				fmt.Fprintf(w, "  key     %-14s %s\n", s.ID, key)
 			}

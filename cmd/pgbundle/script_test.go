@@ -64,7 +64,7 @@ func programFolder(t *testing.T) string {
 // TestScript runs the scripts of testdata/script as users would, each in a
 // folder of its own with a server of the hermetic world. Scripts have:
 //
-//	$URL           the server's address; world.repo lies in the folder
+//	$URL           the server's address; world.repo and keys (distro.asc, epel.asc, curve.asc) lie in the folder
 //	$OTHER         the same server by another host's name
 //	$FROM          the flags that point a build at it, with a program for x86_64
 //	$ARM           a program for aarch64
@@ -100,6 +100,11 @@ func setUp(env *testscript.Env, world *fixture.World, folder string) error {
 	env.Setenv("HOME", env.WorkDir+"/home")
 	for _, name := range []string{"XDG_CACHE_HOME", "NETRC", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PIP_INDEX_URL", "ANSIBLE_GALAXY_TOKEN"} {
 		env.Setenv(name, "")
+	}
+	for _, key := range []string{fixture.DistroKey, fixture.EPELKey, fixture.CurveKey} {
+		if err := os.WriteFile(env.WorkDir+"/"+key+".asc", world.File("keys/"+key+".asc"), 0o644); err != nil {
+			return err
+		}
 	}
 	return os.WriteFile(env.WorkDir+"/world.repo", world.RepoFile(url), 0o644)
 }

@@ -370,7 +370,7 @@ func TestExplain(t *testing.T) {
 		"GET https://repo.test/x: lookup repo.test: no such host (is the name right? if this network wants a proxy, set HTTPS_PROXY)":                                            &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "repo.test", IsNotFound: true}},
 		"GET https://repo.test/x: this host has no certificates of authorities: install ca-certificates or give them with --cacert FILE":                                         x509.SystemRootsError{},
 		"GET https://repo.test/x: the server's certificate is signed by an unknown authority: a proxy may re-sign TLS here: give its authority's certificate with --cacert FILE": x509.UnknownAuthorityError{},
-		"GET https://repo.test/x: remote error: tls: bad certificate (does this server ask for a client certificate?)":                                                           &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")},
+		"GET https://repo.test/x: remote error: tls: bad certificate (does this server ask for a client certificate, or not accept the one that is given?)":                      &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")},
 	} {
 		got := explain(err, u)
 		if got.Error() != text || passes(got) {

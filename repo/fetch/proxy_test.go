@@ -279,7 +279,7 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("the server saw %q", res.Body)
 	}
 	_, err = c.Get(context.Background(), []string{"https://cdn.test/content/eus/repomd.xml"}, fetch.GetOptions{})
-	if err == nil || !strings.Contains(err.Error(), "does this server ask for a client certificate?") {
+	if err == nil || !strings.Contains(err.Error(), "does this server ask for a client certificate, or") {
 		t.Errorf("without certificate: %v", err)
 	}
 	_, err = c.Get(context.Background(), []string{"https://cdn.test/other"}, fetch.GetOptions{})

@@ -224,7 +224,7 @@ func explain(err error, u *url.URL) error {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return hopeless{fmt.Errorf("GET %s: %w (is the name right? if this network wants a proxy, set HTTPS_PROXY)", name, dns)}
 	case errors.As(err, &alert) && alert.Op == "remote error":
-		return hopeless{fmt.Errorf("GET %s: %w (does this server ask for a client certificate?)", name, err)}
+		return hopeless{fmt.Errorf("GET %s: %w (does this server ask for a client certificate, or not accept the one that is given?)", name, err)}
 	}
 	if errors.Is(err, io.EOF) {
 		return fmt.Errorf("GET %s: the server closed the connection without an answer", name)

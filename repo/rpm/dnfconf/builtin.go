@@ -15,8 +15,10 @@ const (
 	almaURL       = "https://repo.almalinux.org/almalinux"
 	almaVaultURL  = "https://vault.almalinux.org"
 	epelURL       = "https://dl.fedoraproject.org/pub/epel"
+	epelOldURL    = "https://dl.fedoraproject.org/pub/archive/epel"
 	epelMirrors   = "https://mirrors.fedoraproject.org/metalink"
 	pgdgURL       = "https://download.postgresql.org/pub/repos/yum"
+	pgdgOldURL    = "https://yum-archive.postgresql.org"
 )
 
 // key is a public key that a built-in repository signs with.
@@ -45,7 +47,8 @@ func Builtin(target manifest.Target, pgMajor int) ([]Repo, error) {
 
 // BuiltinSet returns the repositories of a distribution ("rocky" or "alma") with
 // EPEL and PGDG, for an EL 9 target. A minor release ("9.4") is looked for where
-// the present one is and then in the vault of old ones.
+// the present one is and then in the vault of old ones, so that a lock still finds
+// its packages when they have moved there.
 func BuiltinSet(set string, target manifest.Target, pgMajor int) ([]Repo, error) {
 	if major, _, _ := strings.Cut(target.Release, "."); major != "9" {
 		return nil, usage(fmt.Errorf("repositories for release %q are not built in, only those for 9: name others with --repos", target.Release))
@@ -95,13 +98,23 @@ func (b builtin) alma() []Repo {
 
 // additions are the repositories beside those of the distribution.
 func (b builtin) additions(pgMajor int) []Repo {
-	epel := newBuiltin("epel", "EPEL 9", epelKey, fmt.Sprintf("%s/9/Everything/%s", epelURL, b.arch))
-	epel.Metalink = fmt.Sprintf("%s?repo=epel-9&arch=%s", epelMirrors, b.arch)
-	return []Repo{
-		epel,
-		b.pgdg("pgdg-common", "PGDG common", "common"),
-		b.pgdg(fmt.Sprintf("pgdg%d", pgMajor), fmt.Sprintf("PGDG PostgreSQL %d", pgMajor), fmt.Sprint(pgMajor)),
+	major := fmt.Sprint(pgMajor)
+	server := b.pgdg("pgdg"+major, "PGDG PostgreSQL "+major, major)
+	// A major that is no longer maintained moves.
+	server.BaseURLs = append(server.BaseURLs, fmt.Sprintf("%s/%s/redhat/rhel-9-%s", pgdgOldURL, major, b.arch))
+	return []Repo{b.epel(), b.pgdg("pgdg-common", "PGDG common", "common"), server}
+}
+
+// epel follows the newest minor release; what it was for an older one is archived
+// when the next appears. The metalink knows the present one alone.
+func (b builtin) epel() Repo {
+	present := fmt.Sprintf("%s/9/Everything/%s", epelURL, b.arch)
+	if b.minor() {
+		return newBuiltin("epel", "EPEL "+b.release, epelKey, fmt.Sprintf("%s/%s/Everything/%s", epelOldURL, b.release, b.arch), present)
 	}
+	epel := newBuiltin("epel", "EPEL 9", epelKey, present)
+	epel.Metalink = fmt.Sprintf("%s?repo=epel-9&arch=%s", epelMirrors, b.arch)
+	return epel
 }
 
 // pgdg is a repository of the PostgreSQL project. It keeps folders for the
@@ -117,14 +130,15 @@ func (b builtin) pgdg(id, name, folder string) Repo {
 	}
 	bases = append(bases, fmt.Sprintf("%s/%s/redhat/rhel-9-%s", pgdgURL, folder, b.arch))
 	r := newBuiltin(id, name, signed, bases...)
-	r.RepoGPGCheck = true
+	r.MetadataSignatures = manifest.SignatureRequired
 	return r
 }
 
 func newBuiltin(id, name string, k key, bases ...string) Repo {
 	return Repo{
 		ID: id, Name: name, Enabled: true, BaseURLs: bases,
-		GPGKeys: []string{k.url}, Fingerprints: []string{k.fingerprint}, GPGCheck: true,
+		GPGKeys: []string{k.url}, Fingerprints: []string{k.fingerprint},
+		Signatures: manifest.SignatureRequired, MetadataSignatures: manifest.SignatureOff,
 		Priority: 99, Cost: 1000, SSLVerify: true, Role: manifest.Provides,
 	}
 }

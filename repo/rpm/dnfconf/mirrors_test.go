@@ -113,7 +113,7 @@ func TestBuiltin(t *testing.T) {
 	describe := func(repos []Repo) string {
 		var s strings.Builder
 		for _, r := range repos {
-			fmt.Fprintln(&s, r.ID, r.Fingerprints[0][:8], r.RepoGPGCheck, strings.Join(r.BaseURLs, " "))
+			fmt.Fprintln(&s, r.ID, r.Fingerprints[0][:8], r.MetadataSignatures, strings.Join(r.BaseURLs, " "))
 			if err := r.check(); err != nil {
 				t.Errorf("%s: %v", r.ID, err)
 			}
@@ -123,19 +123,19 @@ func TestBuiltin(t *testing.T) {
 	for _, c := range []struct {
 		set, release, arch, want string
 	}{
-		{"rocky", "9", "x86_64", `baseos 21CB256A false https://dl.rockylinux.org/pub/rocky/9/BaseOS/x86_64/os
-appstream 21CB256A false https://dl.rockylinux.org/pub/rocky/9/AppStream/x86_64/os
-crb 21CB256A false https://dl.rockylinux.org/pub/rocky/9/CRB/x86_64/os
-epel FF8AD134 false https://dl.fedoraproject.org/pub/epel/9/Everything/x86_64
-pgdg-common D4BF08AE true https://download.postgresql.org/pub/repos/yum/common/redhat/rhel-9-x86_64
-pgdg16 D4BF08AE true https://download.postgresql.org/pub/repos/yum/16/redhat/rhel-9-x86_64
+		{"rocky", "9", "x86_64", `baseos 21CB256A off https://dl.rockylinux.org/pub/rocky/9/BaseOS/x86_64/os
+appstream 21CB256A off https://dl.rockylinux.org/pub/rocky/9/AppStream/x86_64/os
+crb 21CB256A off https://dl.rockylinux.org/pub/rocky/9/CRB/x86_64/os
+epel FF8AD134 off https://dl.fedoraproject.org/pub/epel/9/Everything/x86_64
+pgdg-common D4BF08AE required https://download.postgresql.org/pub/repos/yum/common/redhat/rhel-9-x86_64
+pgdg16 D4BF08AE required https://download.postgresql.org/pub/repos/yum/16/redhat/rhel-9-x86_64 https://yum-archive.postgresql.org/16/redhat/rhel-9-x86_64
 `},
-		{"alma", "9.4", "aarch64", `baseos BF18AC28 false https://repo.almalinux.org/almalinux/9.4/BaseOS/aarch64/os https://vault.almalinux.org/9.4/BaseOS/aarch64/os
-appstream BF18AC28 false https://repo.almalinux.org/almalinux/9.4/AppStream/aarch64/os https://vault.almalinux.org/9.4/AppStream/aarch64/os
-crb BF18AC28 false https://repo.almalinux.org/almalinux/9.4/CRB/aarch64/os https://vault.almalinux.org/9.4/CRB/aarch64/os
-epel FF8AD134 false https://dl.fedoraproject.org/pub/epel/9/Everything/aarch64
-pgdg-common B031F89F true https://download.postgresql.org/pub/repos/yum/common/redhat/rhel-9.4-aarch64 https://download.postgresql.org/pub/repos/yum/common/redhat/rhel-9-aarch64
-pgdg16 B031F89F true https://download.postgresql.org/pub/repos/yum/16/redhat/rhel-9.4-aarch64 https://download.postgresql.org/pub/repos/yum/16/redhat/rhel-9-aarch64
+		{"alma", "9.4", "aarch64", `baseos BF18AC28 off https://repo.almalinux.org/almalinux/9.4/BaseOS/aarch64/os https://vault.almalinux.org/9.4/BaseOS/aarch64/os
+appstream BF18AC28 off https://repo.almalinux.org/almalinux/9.4/AppStream/aarch64/os https://vault.almalinux.org/9.4/AppStream/aarch64/os
+crb BF18AC28 off https://repo.almalinux.org/almalinux/9.4/CRB/aarch64/os https://vault.almalinux.org/9.4/CRB/aarch64/os
+epel FF8AD134 off https://dl.fedoraproject.org/pub/archive/epel/9.4/Everything/aarch64 https://dl.fedoraproject.org/pub/epel/9/Everything/aarch64
+pgdg-common B031F89F required https://download.postgresql.org/pub/repos/yum/common/redhat/rhel-9.4-aarch64 https://download.postgresql.org/pub/repos/yum/common/redhat/rhel-9-aarch64
+pgdg16 B031F89F required https://download.postgresql.org/pub/repos/yum/16/redhat/rhel-9.4-aarch64 https://download.postgresql.org/pub/repos/yum/16/redhat/rhel-9-aarch64 https://yum-archive.postgresql.org/16/redhat/rhel-9-aarch64
 `},
 	} {
 		repos, err := BuiltinSet(c.set, manifest.Target{Release: c.release, Arch: c.arch}, 16)

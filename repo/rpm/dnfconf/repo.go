@@ -33,8 +33,9 @@ type Repo struct {
 
 	GPGKeys      []string // URLs of key files
 	Fingerprints []string // upper-case hex: the only keys to trust; none for .repo files, which trust GPGKeys
-	GPGCheck     bool     // packages must be signed; true unless the file says no
-	RepoGPGCheck bool     // repomd.xml must be signed
+	// What is asked of the packages' signatures and of repomd.xml's: in a file
+	// gpgcheck=1 (when it says nothing, too) and repo_gpgcheck=1 mean required, 0 off.
+	Signatures, MetadataSignatures manifest.SignaturePolicy
 
 	Priority, Cost    int // dnf's defaults: 99 and 1000
 	ModuleHotfixes    bool
@@ -75,7 +76,9 @@ func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 // Parse reads a .repo file. The section [main], which holds no repository, is
 // passed over. What is wrong with the enabled repositories is told all at once;
 // a disabled one may be incomplete.
-func Parse(r io.Reader, vars Vars) ([]Repo, error) {
+func Parse(r io.Reader, vars Vars) ([]Repo, error) { return parse(r, vars, Main{}) }
+
+func parse(r io.Reader, vars Vars, main Main) ([]Repo, error) {
 	sections, err := parseINI(r)
 	if err != nil {
 		return nil, usage(err)
@@ -87,7 +90,7 @@ func Parse(r io.Reader, vars Vars) ([]Repo, error) {
 		if s.name == "main" {
 			continue
 		}
-		repo, err := newRepo(s, vars)
+		repo, err := newRepo(s, vars, main)
 		if err == nil && repo.Enabled {
 			err = repo.check()
 		}
@@ -106,9 +109,9 @@ func Parse(r io.Reader, vars Vars) ([]Repo, error) {
 }
 
 // ReadDir reads the .repo files of a folder such as /etc/yum.repos.d, in the
-// order of their names. A repository that two files list counts once, as the
-// first says it.
-func ReadDir(dir fs.FS, vars Vars) ([]Repo, error) {
+// order of their names, over what dnf.conf says. A repository that two files list
+// counts once, as the first says it.
+func ReadDir(dir fs.FS, vars Vars, main Main) ([]Repo, error) {
 	files, err := fs.Glob(dir, "*.repo")
 	if err != nil {
 		return nil, err
@@ -116,7 +119,7 @@ func ReadDir(dir fs.FS, vars Vars) ([]Repo, error) {
 	var repos []Repo
 	var errs []error
 	for _, name := range files {
-		more, err := readFile(dir, name, vars)
+		more, err := readFile(dir, name, vars, main)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("read %s: %w", name, err))
 		}
@@ -129,37 +132,37 @@ func ReadDir(dir fs.FS, vars Vars) ([]Repo, error) {
 	return repos, errors.Join(errs...)
 }
 
-func readFile(dir fs.FS, name string, vars Vars) ([]Repo, error) {
+func readFile(dir fs.FS, name string, vars Vars, main Main) ([]Repo, error) {
 	f, err := dir.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return Parse(f, vars)
+	return parse(f, vars, main)
 }
 
 // newRepo reads the options of a section.
-func newRepo(s *section, vars Vars) (Repo, error) {
-	o := &options{values: s.values, vars: vars}
+func newRepo(s *section, vars Vars, main Main) (Repo, error) {
+	o := &options{values: main.under(s.values), vars: vars}
 	r := Repo{
-		ID:                vars.Expand(s.name),
-		Name:              o.text("name"),
-		Enabled:           o.flag("enabled", true),
-		Mirrorlist:        o.text("mirrorlist"),
-		Metalink:          o.text("metalink"),
-		GPGKeys:           o.list("gpgkey"),
-		GPGCheck:          o.flag("gpgcheck", true),
-		RepoGPGCheck:      o.flag("repo_gpgcheck", false),
-		Priority:          o.number("priority", 99),
-		Cost:              o.number("cost", 1000),
-		ModuleHotfixes:    o.flag("module_hotfixes", false),
-		SkipIfUnavailable: o.flag("skip_if_unavailable", false),
-		Exclude:           append(o.list("excludepkgs"), o.list("exclude")...),
-		Include:           o.list("includepkgs"),
-		SSLVerify:         o.flag("sslverify", true),
-		SSLCACert:         o.text("sslcacert"),
-		SSLClientCert:     o.text("sslclientcert"),
-		SSLClientKey:      o.text("sslclientkey"),
+		ID:                 vars.Expand(s.name),
+		Name:               o.text("name"),
+		Enabled:            o.flag("enabled", true),
+		Mirrorlist:         o.text("mirrorlist"),
+		Metalink:           o.text("metalink"),
+		GPGKeys:            o.list("gpgkey"),
+		Signatures:         o.policy("gpgcheck", true),
+		MetadataSignatures: o.policy("repo_gpgcheck", false),
+		Priority:           o.number("priority", 99),
+		Cost:               o.number("cost", 1000),
+		ModuleHotfixes:     o.flag("module_hotfixes", false),
+		SkipIfUnavailable:  o.flag("skip_if_unavailable", false),
+		Exclude:            append(o.list("excludepkgs"), o.list("exclude")...),
+		Include:            o.list("includepkgs"),
+		SSLVerify:          o.flag("sslverify", true),
+		SSLCACert:          o.text("sslcacert"),
+		SSLClientCert:      o.text("sslclientcert"),
+		SSLClientKey:       o.text("sslclientkey"),
 		Credentials: Credentials{
 			Username: o.secret("username"), Password: o.secret("password"),
 			ProxyUsername: o.secret("proxy_username"), ProxyPassword: o.secret("proxy_password"),
@@ -282,6 +285,14 @@ func (o *options) flag(key string, otherwise bool) bool {
 	}
 	o.errs = append(o.errs, fmt.Errorf("%s=%s: want 1 or 0", key, o.values[key]))
 	return otherwise
+}
+
+// policy reads a flag that asks for signatures.
+func (o *options) policy(key string, otherwise bool) manifest.SignaturePolicy {
+	if o.flag(key, otherwise) {
+		return manifest.SignatureRequired
+	}
+	return manifest.SignatureOff
 }
 
 func (o *options) number(key string, otherwise int) int {

@@ -67,17 +67,17 @@ func TestParse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := Repo{Enabled: true, GPGCheck: true, SSLVerify: true, Priority: 99, Cost: 1000, Role: manifest.Provides}
+	base := Repo{Enabled: true, Signatures: manifest.SignatureRequired, MetadataSignatures: manifest.SignatureOff, SSLVerify: true, Priority: 99, Cost: 1000, Role: manifest.Provides}
 	baseos, all, off, direct := base, base, base, base
 	baseos.ID, baseos.Name = "baseos", "Rocky Linux 9.4 - BaseOS"
 	baseos.Mirrorlist = "https://mirrors.example.org/mirrorlist?arch=x86_64&repo=BaseOS-9.4"
 	baseos.GPGKeys = []string{"file:///etc/pki/rpm-gpg/RPM-GPG-KEY-Rocky-9"}
 	all = Repo{
 		ID: "x86_64-all", Name: "All options", Enabled: true,
-		BaseURLs:     []string{"https://one.example.org/a", "https://two.example.org/9/4", "file:///srv/mirror"},
-		Metalink:     "https://mirrors.example.org/metalink?repo=x",
-		GPGKeys:      []string{"https://example.org/a", "https://example.org/b", "https://example.org/c"},
-		RepoGPGCheck: true, Priority: 10, Cost: 500, ModuleHotfixes: true, SkipIfUnavailable: true,
+		BaseURLs:   []string{"https://one.example.org/a", "https://two.example.org/9/4", "file:///srv/mirror"},
+		Metalink:   "https://mirrors.example.org/metalink?repo=x",
+		GPGKeys:    []string{"https://example.org/a", "https://example.org/b", "https://example.org/c"},
+		Signatures: manifest.SignatureOff, MetadataSignatures: manifest.SignatureRequired, Priority: 10, Cost: 500, ModuleHotfixes: true, SkipIfUnavailable: true,
 		Exclude: []string{"kernel*", "foo", "bar"}, Include: []string{"a", "b"},
 		Proxy: "http://proxy.example.org:3128", SSLCACert: "/etc/rhsm/ca/redhat-uep.pem",
 		SSLClientCert: "/etc/pki/entitlement/1.pem", SSLClientKey: "/etc/pki/entitlement/1-key.pem",
@@ -164,7 +164,7 @@ func TestReadDir(t *testing.T) {
 		"a.repo":   {Data: []byte("[one]\nbaseurl=/first")},
 		"x.rpmnew": {Data: []byte("not read")},
 	}
-	got, err := ReadDir(dir, NewVars("9", "x86_64"))
+	got, err := ReadDir(dir, NewVars("9", "x86_64"), Main{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,8 +172,45 @@ func TestReadDir(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	dir["c.repo"] = &fstest.MapFile{Data: []byte("broken")}
-	if _, err := ReadDir(dir, Vars{}); err == nil || !strings.HasPrefix(err.Error(), "read c.repo: line 1:") {
+	if _, err := ReadDir(dir, Vars{}, Main{}); err == nil || !strings.HasPrefix(err.Error(), "read c.repo: line 1:") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestReadMain holds what repositories take over from dnf.conf.
+func TestReadMain(t *testing.T) {
+	dir := fstest.MapFS{
+		"dnf.conf": {Data: []byte("[main]\ngpgcheck=0\nbest=True\npriority=1\nskip_if_unavailable=True\nexcludepkgs=kernel* $arch-tools\n" +
+			"includepkgs=a\nproxy=http://p.example.org:1\nsslcacert=/etc/ca.pem\nusername=u\n[other]\nexclude=z\n")},
+		"one.repo": {Data: []byte("[one]\nbaseurl=/one\n[two]\nbaseurl=/two\ngpgcheck=1\nskip_if_unavailable=0\nexclude=foo\nincludepkgs=b\n" +
+			"proxy=_none_\nsslcacert=\nusername=v\n")},
+	}
+	main, err := ReadMain(dir, "dnf.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadDir(dir, NewVars("9", "x86_64"), main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := Repo{Enabled: true, MetadataSignatures: manifest.SignatureOff, SSLVerify: true, Priority: 99, Cost: 1000, Role: manifest.Provides}
+	one, two := base, base
+	one.ID, one.Name, one.BaseURLs, one.Signatures, one.SkipIfUnavailable = "one", "one", []string{"/one"}, manifest.SignatureOff, true
+	one.Exclude, one.Include, one.Proxy, one.SSLCACert = []string{"kernel*", "x86_64-tools"}, []string{"a"}, "http://p.example.org:1", "/etc/ca.pem"
+	one.Credentials.Username = "u"
+	two.ID, two.Name, two.BaseURLs, two.Signatures = "two", "two", []string{"/two"}, manifest.SignatureRequired
+	two.Exclude, two.Include, two.NoProxy = []string{"kernel*", "x86_64-tools", "foo"}, []string{"b", "a"}, true
+	two.Credentials.Username = "v"
+	for i, want := range []Repo{one, two} {
+		if !reflect.DeepEqual(normal(got[i]), normal(want)) {
+			t.Errorf("repository %d:\ngot  %#v\nwant %#v", i, normal(got[i]), normal(want))
+		}
+	}
+	if none, err := ReadMain(fstest.MapFS{}, "dnf.conf"); err != nil || none.values != nil {
+		t.Errorf("no dnf.conf: %v, %v", none, err)
+	}
+	if _, err := ReadMain(fstest.MapFS{"dnf.conf": {Data: []byte("best=1")}}, "dnf.conf"); !errors.Is(err, manifest.ErrUsage) {
+		t.Errorf("broken dnf.conf: %v", err)
 	}
 }
 
@@ -211,8 +248,13 @@ func FuzzRepoFile(f *testing.F) {
 	f.Add([]byte(rockyFile))
 	f.Add([]byte("[a]\nbaseurl=https://u:p@e.org/\n  $x ${y} ${z:-1}\n"))
 	f.Add([]byte("[a]\nbaseurl=/x\nproxy=http://a:b@c\n"))
+	f.Add([]byte("[main]\nexcludepkgs=a*\nproxy=http://a:b@c\n[a]\nbaseurl=/x\nexclude=b\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		repos, err := Parse(strings.NewReader(string(data)), testVars())
+		main, err := parseMain(strings.NewReader(string(data)))
+		if err != nil {
+			return
+		}
+		repos, err := parse(strings.NewReader(string(data)), testVars(), main)
 		if err != nil {
 			return
 		}

@@ -99,9 +99,10 @@ func (p place) is(r Repo) bool {
 }
 
 // asRepo is the flags that add a built-in repository by itself, with its key. The
-// last address is the one that has every minor release.
+// last address that is no archive is the one that has every minor release.
 func asRepo(r Repo) string {
-	return fmt.Sprintf("--repo %s=%s --key %s#%s", r.ID, r.BaseURLs[len(r.BaseURLs)-1], r.GPGKeys[0], r.Fingerprints[0])
+	bases := slices.DeleteFunc(slices.Clone(r.BaseURLs), func(u string) bool { return strings.HasPrefix(u, pgdgOldURL) })
+	return fmt.Sprintf("--repo %s=%s --key %s#%s", r.ID, bases[len(bases)-1], r.GPGKeys[0], r.Fingerprints[0])
 }
 
 // inSets is for what each built-in set has.

@@ -32,7 +32,7 @@ const (
 	KeyRevoked     Reason = "revoked key"          // the owner withdrew it
 	KeyUnfit       Reason = "key not for signing"  // its self-signature denies it that use
 	WeakHash       Reason = "weak hash"            // SHA-1 or worse, where the policy refuses it
-	RefusedKeyType Reason = "unsupported key type" // EdDSA, where the policy refuses it
+	RefusedKeyType Reason = "unsupported key type" // EdDSA or ECDSA, where the policy refuses it
 	Unreadable     Reason = "unreadable signature" // not an OpenPGP signature that we know
 	NoKeys         Reason = "no keys"              // a check was asked for without a key to check with
 )

@@ -88,8 +88,11 @@ func parseHeader(raw []byte, count int, part string, region uint32) (*header, er
 	h := &header{raw: raw, store: string(store), entries: make(map[uint32]entry, count)}
 	first := 0
 	if tag := binary.BigEndian.Uint32(index); tag == regionSignatures || tag == regionImmutable {
-		if region != 0 && !coversAll(index, store, region) {
+		switch {
+		case region != 0 && !coversAll(index, store, region):
 			return nil, damaged(part, "entries outside of its signed region")
+		case region == 0 && !closesItself(index, store, tag):
+			return nil, damaged(part, "its region does not close")
 		}
 		first = 1
 	}
@@ -132,6 +135,23 @@ func coversAll(index, store []byte, region uint32) bool {
 		binary.BigEndian.Uint32(trailer[4:]) == typeBinary &&
 		binary.BigEndian.Uint32(trailer[8:]) == uint32(-len(index)) &&
 		binary.BigEndian.Uint32(trailer[12:]) == trailerSize
+}
+
+// closesItself tells whether the region entry that opens the index points at a
+// trailer that points back, as rpm demands of a signature header too. Entries may
+// lie beside such a region.
+func closesItself(index, store []byte, region uint32) bool {
+	offset := binary.BigEndian.Uint32(index[8:])
+	if binary.BigEndian.Uint32(index[4:]) != typeBinary || binary.BigEndian.Uint32(index[12:]) != trailerSize ||
+		int64(offset)+trailerSize > int64(len(store)) {
+		return false
+	}
+	trailer := store[offset:]
+	tag, back := binary.BigEndian.Uint32(trailer), -binary.BigEndian.Uint32(trailer[8:])
+	// Packages of rpm 3 have the tag of another region in this trailer.
+	return (tag == region || tag == regionImage) && binary.BigEndian.Uint32(trailer[4:]) == typeBinary &&
+		binary.BigEndian.Uint32(trailer[12:]) == trailerSize &&
+		back%entrySize == 0 && back >= entrySize && int64(back) <= int64(len(index))
 }
 
 // dataLength returns how many bytes of data an entry spans, and whether they

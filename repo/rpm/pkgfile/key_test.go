@@ -195,6 +195,15 @@ func FuzzParseKeys(f *testing.F) {
 		if again, err := NewKeyring(ring.Keys); err != nil || !slices.Equal(again.Keys, ring.Keys) {
 			t.Fatalf("the keys do not come back: %v", err)
 		}
+		for _, key := range ring.Keys {
+			exported, err := Export(key, elNine)
+			if err != nil {
+				continue
+			}
+			if again, err := Export(exported, elNine); err != nil || again != exported || exported.Fingerprint != key.Fingerprint {
+				t.Fatalf("exported twice it is another key: %v", err)
+			}
+		}
 	})
 }
 

@@ -26,8 +26,9 @@ type Policy struct {
 	// RefuseSHA1 refuses signatures over SHA-1, and keys that nothing but SHA-1
 	// binds to their owner, as EL 9's crypto policy does.
 	RefuseSHA1 bool
-	// RefuseEdDSA refuses EdDSA signatures: EL 9's rpm cannot check them.
-	RefuseEdDSA bool
+	// RefuseCurves refuses signatures by elliptic curves, EdDSA and ECDSA: EL 9's
+	// rpm 4.16 can check RSA and DSA alone.
+	RefuseCurves bool
 	// AllowExpired takes a signature that was good when it was made though its
 	// key has run out, or was retired or replaced, since then. A key that was
 	// compromised, or revoked for no said reason, is never taken.
@@ -78,8 +79,8 @@ func (p Policy) judge(s *signature, k signingKey) *SignatureError {
 	if p.RefuseSHA1 && s.hash == crypto.SHA1 {
 		return refused(WeakHash, id, "signature of key %s is over SHA-1, which the target refuses", id)
 	}
-	if p.RefuseEdDSA && isEdDSA(s.algorithm) {
-		return refused(RefusedKeyType, id, "signature of key %s is EdDSA, which the target cannot check", id)
+	if p.RefuseCurves && isCurve(s.algorithm) {
+		return refused(RefusedKeyType, id, "signature of key %s is %s, which the target cannot check", id, s.method())
 	}
 	if err := p.lapsed(s.made, s.lifetime, s.made, id, "signature"); err != nil {
 		return err
@@ -179,8 +180,12 @@ func strongSelf(self *packet.Signature, identity *openpgp.Identity) bool {
 	return false
 }
 
-func isEdDSA(a packet.PublicKeyAlgorithm) bool {
-	return a == packet.PubKeyAlgoEdDSA || a == packet.PubKeyAlgoEd25519 || a == packet.PubKeyAlgoEd448
+func isCurve(a packet.PublicKeyAlgorithm) bool {
+	switch a {
+	case packet.PubKeyAlgoEdDSA, packet.PubKeyAlgoEd25519, packet.PubKeyAlgoEd448, packet.PubKeyAlgoECDSA:
+		return true
+	}
+	return false
 }
 
 func seconds(n *uint32) time.Duration {

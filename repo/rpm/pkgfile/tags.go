@@ -2,6 +2,7 @@ package pkgfile
 
 // Regions: the entry that opens a header block and says what is signed.
 const (
+	regionImage      = 61
 	regionSignatures = 62
 	regionImmutable  = 63
 )

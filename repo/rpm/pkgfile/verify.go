@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/ProtonMail/go-crypto/openpgp"
 )
@@ -79,7 +80,7 @@ func VerifyDetached(data, sig []byte, keys *Keyring, policy Policy) (*Signer, er
 	}
 	c := &check{}
 	for _, s := range list {
-		claim := &claim{signature: s, covers: true}
+		claim := &claim{signature: s, covers: true, collected: true}
 		if claim.keys = keys.signingKeys(s); len(claim.keys) > 0 {
 			claim.begin(true)
 		}
@@ -110,7 +111,7 @@ func (p Policy) usable(keys *Keyring) error {
 
 // check is one package while its bytes go by.
 type check struct {
-	blocks     *blocks
+	blocks     *blocks // nil: data with a detached signature
 	digests    []*digest
 	signatures []*claim
 }
@@ -120,6 +121,7 @@ type check struct {
 type claim struct {
 	signature *signature // nil when it cannot be read
 	covers    bool       // it covers the payload itself
+	collected bool       // it stands among others, of whomever
 	keys      []signingKey
 	hashes    []signedHash // one for each key, since a check uses it up
 	err       error        // why it cannot be read or checked
@@ -153,7 +155,7 @@ var signatureTags = []struct {
 func (c *check) collect(keys *Keyring) {
 	for _, place := range signatureTags {
 		for _, data := range signatureData(c.blocks.signature, place.tag) {
-			claim := &claim{covers: place.covers}
+			claim := &claim{covers: place.covers, collected: place.tag == sigOpenPGP}
 			if claim.signature, claim.err = parseSignature(data); claim.err == nil {
 				if claim.keys = keys.signingKeys(claim.signature); len(claim.keys) > 0 {
 					claim.begin(false)
@@ -221,37 +223,46 @@ func (c *check) stream(r io.Reader) error {
 // reported.
 var refusalOrder = []Reason{BadSignature, KeyRevoked, KeyExpired, WeakHash, RefusedKeyType, KeyUnfit, Unbound, Unreadable, UnknownKey}
 
-// decide returns who signed, or why nobody did as far as the policy goes. A
-// signature that a known key is named in but did not make refuses the whole, as
-// in rpm, whatever stands beside it.
+// decide returns who signed, or why nobody did as far as the policy goes. As in
+// rpm, a signature that cannot be read or that no known key made refuses the whole
+// package, whatever stands beside it; where signatures are collected, in rpm 6's
+// tag and in a detached file, one of strangers does not, but a forged one does.
 func (c *check) decide(policy Policy) (*Signer, *SignatureError) {
 	if len(c.signatures) == 0 {
 		return nil, refused(Unsigned, "", "not signed")
 	}
 	var signer *Signer
-	refusals := make(map[Reason]*SignatureError)
+	var refusals, spoiled []*SignatureError
 	for _, claim := range c.signatures {
 		who, refusal := c.judge(claim, policy)
-		if refusal != nil {
-			if _, has := refusals[refusal.Reason]; !has {
-				refusals[refusal.Reason] = refusal
-			}
-		} else if signer == nil {
+		switch {
+		case refusal == nil && signer == nil:
 			signer = who
+		case refusal != nil:
+			refusals = append(refusals, refusal)
+			if claim.spoils(refusal.Reason) {
+				spoiled = append(spoiled, refusal)
+			}
 		}
 	}
-	if bad := refusals[BadSignature]; bad != nil {
-		return nil, bad
+	switch {
+	case signer == nil:
+		return nil, mostTelling(refusals)
+	case len(spoiled) > 0:
+		return nil, mostTelling(spoiled)
 	}
-	if signer != nil {
-		return signer, nil
-	}
-	for _, reason := range refusalOrder {
-		if refusal := refusals[reason]; refusal != nil {
-			return nil, refusal
-		}
-	}
-	panic("a refusal of no known reason")
+	return signer, nil
+}
+
+// spoils tells whether a refused signature outweighs a good one.
+func (c *claim) spoils(why Reason) bool {
+	return why == BadSignature || !c.collected && (why == UnknownKey || why == Unreadable)
+}
+
+func mostTelling(refusals []*SignatureError) *SignatureError {
+	return slices.MinFunc(refusals, func(a, b *SignatureError) int {
+		return slices.Index(refusalOrder, a.Reason) - slices.Index(refusalOrder, b.Reason)
+	})
 }
 
 func (c *check) judge(claim *claim, policy Policy) (*Signer, *SignatureError) {

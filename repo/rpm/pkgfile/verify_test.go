@@ -3,6 +3,7 @@ package pkgfile
 import (
 	"bytes"
 	"crypto"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -52,13 +53,16 @@ var testKeys = map[string]func(t testing.TB) *openpgp.Entity{
 	"good":     keyed("good"),
 	"stranger": keyed("stranger"),
 	"eddsa":    keyed("eddsa", func(c *packet.Config) { c.Algorithm = packet.PubKeyAlgoEdDSA }),
-	"short":    keyed("short", func(c *packet.Config) { c.KeyLifetimeSecs = 86400 * 366 * 5 }), // to 2025-01
-	"gone":     keyed("gone", func(c *packet.Config) { c.KeyLifetimeSecs = 86400 * 366 }),      // to 2021-01
-	"sha1":     weakKey,
-	"lost":     revokedKey("lost", packet.KeyCompromised),
-	"retired":  revokedKey("retired", packet.KeyRetired),
-	"subkey":   subkeyKey,
-	"nosign":   nosignKey,
+	"ecdsa": keyed("ecdsa", func(c *packet.Config) {
+		c.Algorithm, c.Curve = packet.PubKeyAlgoECDSA, packet.CurveNistP256
+	}),
+	"short":   keyed("short", func(c *packet.Config) { c.KeyLifetimeSecs = 86400 * 366 * 5 }), // to 2025-01
+	"gone":    keyed("gone", func(c *packet.Config) { c.KeyLifetimeSecs = 86400 * 366 }),      // to 2021-01
+	"sha1":    weakKey,
+	"lost":    revokedKey("lost", packet.KeyCompromised),
+	"retired": revokedKey("retired", packet.KeyRetired),
+	"subkey":  subkeyKey,
+	"nosign":  nosignKey,
 }
 
 func weakKey(t testing.TB) *openpgp.Entity {
@@ -151,6 +155,9 @@ var verifyCases = []verifyCase{
 	{name: "header and legacy signature", make: bothSigs("good")},
 	{name: "SHA-512", make: headerSig("good", sigRSAHeader, crypto.SHA512, signed)},
 	{name: "EdDSA", make: headerSig("eddsa", sigDSAHeader, crypto.SHA256, signed), trust: []string{"eddsa"}},
+	{name: "ECDSA", make: headerSig("ecdsa", sigDSAHeader, crypto.SHA256, signed), trust: []string{"ecdsa"}, rpm: "key"},
+	{name: "ECDSA refused", make: headerSig("ecdsa", sigDSAHeader, crypto.SHA256, signed), trust: []string{"ecdsa"},
+		policy: Policy{Now: today, RefuseCurves: true}, want: RefusedKeyType, rpm: "key"},
 	{name: "subkey", make: headerSig("subkey", sigRSAHeader, crypto.SHA256, signed), trust: []string{"subkey"}, rpm: "key"},
 	{name: "version 3 signature", make: func(t testing.TB, p *parts) {
 		p.digests().sigs[sigRSAHeader] = binaryEntry(signV3(t, testKeys["good"](t), p.headerBytes(), signed))
@@ -185,7 +192,18 @@ var verifyCases = []verifyCase{
 	{name: "stranger beside a known key", make: func(t testing.TB, p *parts) {
 		headerSig("good", sigRSAHeader, crypto.SHA256, signed)(t, p)
 		p.sigs[sigPGP] = binaryEntry(sign(t, testKeys["stranger"](t), p.covered(), crypto.SHA256, signed))
-	}, rpm: "bad"},
+	}, want: UnknownKey},
+	{name: "stranger in rpm 6's tag beside a known key", make: func(t testing.TB, p *parts) {
+		headerSig("good", sigRSAHeader, crypto.SHA256, signed)(t, p)
+		p.sigs[sigOpenPGP] = listEntry(base64.StdEncoding.EncodeToString(sign(t, testKeys["stranger"](t), p.headerBytes(), crypto.SHA256, signed)))
+	}},
+	{name: "good key in rpm 6's tag alone", make: func(t testing.TB, p *parts) {
+		p.digests().sigs[sigOpenPGP] = listEntry(base64.StdEncoding.EncodeToString(sign(t, testKeys["good"](t), p.headerBytes(), crypto.SHA256, signed)))
+	}},
+	{name: "garbage beside a known key", make: func(t testing.TB, p *parts) {
+		headerSig("good", sigRSAHeader, crypto.SHA256, signed)(t, p)
+		p.sigs[sigPGP] = binaryEntry([]byte("not a signature"))
+	}, want: Unreadable},
 	{name: "one of two signatures bad", make: func(t testing.TB, p *parts) {
 		headerSig("good", sigRSAHeader, crypto.SHA256, signed)(t, p)
 		p.sigs[sigPGP] = binaryEntry(sign(t, testKeys["good"](t), p.payload, crypto.SHA256, signed))
@@ -249,7 +267,7 @@ var verifyCases = []verifyCase{
 		p.sigs[sigPGP] = binaryEntry(sign(t, testKeys["good"](t), p.covered(), crypto.SHA256, signed))
 	}, policy: Policy{Now: today, RefuseSHA1: true}},
 	{name: "EdDSA refused", make: headerSig("eddsa", sigDSAHeader, crypto.SHA256, signed), trust: []string{"eddsa"},
-		policy: Policy{Now: today, RefuseEdDSA: true}, want: RefusedKeyType, rpm: "good"},
+		policy: Policy{Now: today, RefuseCurves: true}, want: RefusedKeyType, rpm: "good"},
 }
 
 // flip changes one bit of a place that is known by its text.
@@ -364,6 +382,94 @@ func TestVerifyEveryBit(t *testing.T) {
 		}
 		data[i] ^= 1 << (i % 8)
 	}
+}
+
+// TestVerifyEverySignatureBit flips each bit of a signature that is signed itself
+// or is its number: nothing else of it counts.
+func TestVerifyEverySignatureBit(t *testing.T) {
+	ring := ringOf(t, testKeys["good"](t))
+	for _, c := range []verifyCase{
+		{name: "header", make: headerSig("good", sigRSAHeader, crypto.SHA256, signed)},
+		{name: "header and payload", make: func(t testing.TB, p *parts) {
+			p.digests().sigs[sigPGP] = binaryEntry(sign(t, testKeys["good"](t), p.covered(), crypto.SHA256, signed))
+		}},
+	} {
+		p := takeApart(t, testPackage(t))
+		c.make(t, p)
+		data := p.bytes()
+		sig := p.sigs[sigRSAHeader].data
+		if sig == nil {
+			sig = p.sigs[sigPGP].data
+		}
+		at := bytes.Index(data, sig)
+		body := at + 3 // behind the packet's own head, which sign writes in the new format
+		hashed := 6 + int(binary.BigEndian.Uint16(data[body+4:]))
+		flipped := 0
+		for i := at; i < at+len(sig); i++ {
+			if inHashed, inNumber := i >= body && i < body+hashed, i >= at+len(sig)-256; !inHashed && !inNumber {
+				continue
+			}
+			for bit := range 8 {
+				data[i] ^= 1 << bit
+				if _, err := Verify(bytes.NewReader(data), ring, now); asSignature(err) == "" {
+					t.Errorf("%s: bit %d of byte %d of the signature: %v", c.name, bit, i-at, err)
+				}
+				data[i] ^= 1 << bit
+				flipped++
+			}
+		}
+		if _, err := Verify(bytes.NewReader(data), ring, now); err != nil || flipped < 8*280 {
+			t.Errorf("%s: after %d flips: %v", c.name, flipped, err)
+		}
+	}
+}
+
+// TestVerifyCutShort ends a package at every byte.
+func TestVerifyCutShort(t *testing.T) {
+	data := (&verifyCase{make: bothSigs("good")}).build(t)
+	ring := ringOf(t, testKeys["good"](t))
+	for n := range data {
+		if _, err := Verify(bytes.NewReader(data[:n]), ring, now); asDamage(err) == "" {
+			t.Fatalf("%d of %d bytes: %v", n, len(data), err)
+		}
+	}
+}
+
+// FuzzVerify holds that nothing passes for signed but what was signed: a header
+// and a payload that are those of a seed, to the byte.
+func FuzzVerify(f *testing.F) {
+	apart := func() *parts { return takeApart(f, testPackage(f)) }
+	known := map[string]bool{}
+	for _, make := range []func(testing.TB, *parts){
+		headerSig("good", sigRSAHeader, crypto.SHA256, signed), bothSigs("good"), headerSig("eddsa", sigDSAHeader, crypto.SHA512, signed),
+		func(t testing.TB, p *parts) {
+			without(tagPayloadDigest, tagPayloadDigestAlgo)(p)
+			p.digests().sigs[sigPGP] = binaryEntry(signV3(t, testKeys["good"](t), p.covered(), signed))
+		},
+		func(t testing.TB, p *parts) {
+			p.digests().sigs[sigOpenPGP] = listEntry(base64.StdEncoding.EncodeToString(sign(t, testKeys["good"](t), p.headerBytes(), crypto.SHA256, signed)))
+		},
+	} {
+		p := apart()
+		make(f, p)
+		known[string(p.covered())] = true
+		f.Add(p.bytes())
+	}
+	ring := ringOf(f, testKeys["good"](f), testKeys["eddsa"](f))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := bytes.NewReader(data)
+		if _, err := Verify(r, ring, now); err != nil {
+			if reasonOf(err) == "" {
+				t.Fatalf("%v is neither damage nor a refusal", err)
+			}
+			return
+		}
+		r.Reset(data)
+		b, err := readBlocks(r)
+		if err != nil || !known[string(b.header.raw)+string(data[len(data)-r.Len():])] {
+			t.Fatal("it passes for signed, and nobody signed it")
+		}
+	})
 }
 
 func TestVerifyReadError(t *testing.T) {

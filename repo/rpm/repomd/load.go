@@ -23,8 +23,10 @@ type Input struct {
 	Tree repo.Tree // its root: the folder that holds repodata
 
 	// Verify checks repomd.xml against the bytes of repomd.xml.asc. When it is
-	// nil the signature is not read; when not, a missing one is an error.
-	Verify func(repomd, signature []byte) error
+	// nil the signature is not read; when not, a missing one is an error unless
+	// MayBeUnsigned is set.
+	Verify        func(repomd, signature []byte) error
+	MayBeUnsigned bool
 	// Expected holds what a metalink says of repomd.xml: when there are any, one
 	// must match.
 	Expected []Checksum
@@ -162,8 +164,11 @@ func (l *loader) readFile(ctx context.Context, path string) ([]byte, error) {
 
 func (l *loader) verifySignature(ctx context.Context, data []byte) error {
 	sig, err := l.readFile(ctx, SignaturePath)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("repomd.xml.asc is missing, and repo_gpgcheck asks for it: %w", manifest.ErrSignature)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && l.in.MayBeUnsigned:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("repomd.xml.asc is missing, and a signature is asked for: %w: let it pass with --metadata-signatures ID=if-present", manifest.ErrSignature)
 	}
 	if err != nil {
 		return err
