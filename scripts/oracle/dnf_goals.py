@@ -112,10 +112,15 @@ def main():
     parser.add_argument("--arch", default="x86_64")
     parser.add_argument("--exclude", action="append", default=[])
     parser.add_argument("--root", help="install root with an RPM database; default: an empty one")
+    parser.add_argument("--names", action="store_true", help="print the names of all packages for the machine, and answer nothing")
     parser.add_argument("--state", help="folder for caches; default: a new one")
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
     base = open_base(options)
+    if options.names:
+        arches = ["noarch", options.arch]
+        print("\n".join(sorted({p.name for p in base.sack.query().filter(arch=arches)})))
+        return
     for line in sys.stdin:
         print(json.dumps(answer(base, json.loads(line))), flush=False)
 
