@@ -27,7 +27,7 @@ type Result struct {
 type Gone struct {
 	Package rpm.ID
 	// By is what takes its place: another build of its name, else what obsoletes
-	// it; 0 when nothing does and it is simply removed.
+	// it, which the node may have had; 0 when nothing does and it is just removed.
 	By rpm.ID
 }
 
@@ -81,7 +81,7 @@ func (x *search) result() *Result {
 	slices.SortFunc(r.Packages, x.compareNames)
 	slices.SortFunc(r.Gone, func(a, b Gone) int { return x.compareNames(a.Package, b.Package) })
 	for i := range r.Gone {
-		r.Gone[i].By = x.heirOf(r.Gone[i].Package, r.Packages)
+		r.Gone[i].By = x.heirOf(r.Gone[i].Package, slices.Concat(r.Packages, x.there))
 	}
 	for i := range x.goal.jobs {
 		for _, id := range x.goal.jobs[i].candidates {
@@ -94,15 +94,17 @@ func (x *search) result() *Result {
 	return r
 }
 
-// heirOf returns the package among some that takes the place of one of the node.
-func (s *Solver) heirOf(old rpm.ID, packages []rpm.ID) rpm.ID {
+// heirOf returns the package among some that is installed and takes the place of
+// one of the node.
+func (x *search) heirOf(old rpm.ID, packages []rpm.ID) rpm.ID {
 	heir := rpm.ID(0)
 	for _, id := range packages {
-		me, was := &s.info[id], &s.info[old]
+		me, was := &x.info[id], &x.info[old]
 		switch {
+		case !x.installed(id):
 		case me.name == was.name && me.arch == was.arch:
 			return id
-		case me.name == was.name && me.fitsBeside(was), heir == 0 && slices.Contains(s.of(id).obsoletes, old):
+		case me.name == was.name && me.fitsBeside(was), heir == 0 && slices.Contains(x.of(id).obsoletes, old):
 			heir = id
 		}
 	}
