@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,7 +28,18 @@ type placed struct {
 	Switched      bool
 	Former        string
 	DryRun        bool `json:"dry_run"`
+	Proof         nodeChanges
 }
+
+// nodeChanges are what dnf says, or verify foretells, that would become of a node's
+// packages.
+type nodeChanges struct {
+	New, Upgraded, Reinstalled []change
+	Replaced                   []change // as verify calls them
+	Removed                    []change // as the node's dnf does
+}
+
+type change struct{ Name, Arch, EVR, From, Vendor string }
 
 type finding struct{ Check, Severity, Detail, Hint string }
 
@@ -217,7 +229,9 @@ func TestInstallArchive(t *testing.T) {
 	fresh := n.listing(t)
 	n.refused(t, "alice", 4, nil, append(install, "/home/alice/stranger.pub", "--bundle", older)...)
 	n.unchanged(t, fresh)
+	foretold := s.foretells(t, n, s.archive)
 	first := answer[placed](t, n, "alice", append(install, "/home/alice/site.pub", "--bundle", older)...)
+	first.Proof.equal(t, foretold)
 	second := answer[placed](t, n, "alice", append(install, "/home/alice/site.pub", "--bundle", newer)...)
 	if !first.Authenticated || !second.Authenticated || second.Former != first.Release || n.release(t, "target") != second.Release {
 		t.Fatalf("%+v\n%+v", first, second)
@@ -238,6 +252,43 @@ func TestInstallArchive(t *testing.T) {
 	if now := n.release(t, "target"); now != second.Release {
 		t.Errorf("after a second rollback %s is active, want %s", now, second.Release)
 	}
+}
+
+// foretells asks pgbundle, away from the node, what a bundle would change on it.
+func (s *site) foretells(t *testing.T, n *node, archive string) nodeChanges {
+	t.Helper()
+	facts := filepath.Join(t.TempDir(), "node.yaml")
+	if err := os.WriteFile(facts, []byte(n.must(t, "root", "sh", "-c", program+" facts 2>/dev/null")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out := s.must(t, command{name: "verify for a node", dir: s.work, args: []string{s.pgbundle(), "verify", "--quiet", "--json", "--allow-upgrades", "--node", facts, archive}})
+	told := read[struct{ Nodes []nodeChanges }](t, out)
+	if len(told.Nodes) != 1 || len(told.Nodes[0].New) == 0 {
+		t.Fatalf("verify foretells nothing:\n%s", out)
+	}
+	return told.Nodes[0]
+}
+
+// equal holds what the node's own dnf said against what was foretold.
+func (c nodeChanges) equal(t *testing.T, foretold nodeChanges) {
+	t.Helper()
+	for _, kind := range []struct {
+		name      string
+		got, want []change
+	}{{"new", c.New, foretold.New}, {"upgraded", c.Upgraded, foretold.Upgraded}, {"reinstalled", c.Reinstalled, foretold.Reinstalled}} {
+		sorted := func(list []change) []change {
+			list = slices.Clone(list)
+			slices.SortFunc(list, func(a, b change) int { return strings.Compare(a.Name+a.Arch, b.Name+b.Arch) })
+			return list
+		}
+		if got, want := sorted(kind.got), sorted(kind.want); !slices.Equal(got, want) {
+			t.Errorf("dnf on the node has as %s %v, foretold was %v", kind.name, got, want)
+		}
+	}
+	if len(c.Removed) != len(foretold.Replaced) {
+		t.Errorf("dnf on the node removes %v, foretold was %v", c.Removed, foretold.Replaced)
+	}
+	t.Logf("%d new, %d upgraded, %d reinstalled, as foretold", len(c.New), len(c.Upgraded), len(c.Reinstalled))
 }
 
 // TestInstallElsewhere puts a release where a site wants it, and finds it again
