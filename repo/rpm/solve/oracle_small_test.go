@@ -287,7 +287,7 @@ func compareWorlds(t *testing.T, s *Solver, packages []small, goals []oracleGoal
 		if diff == "" {
 			continue
 		}
-		if len(s.there) == 0 && isBroken(s, answers[i]) {
+		if isBroken(s, answers[i]) {
 			broken++
 			continue
 		}
@@ -317,5 +317,16 @@ func isBroken(s *Solver, a oracleAnswer) bool {
 			ids = append(ids, id)
 		}
 	}
-	return valid(s.pool, ids) != nil
+	if len(s.there) == 0 {
+		return valid(s.pool, ids) != nil
+	}
+	before, after := map[rpm.ID]bool{rpm.System: true}, map[rpm.ID]bool{rpm.System: true}
+	for _, id := range s.there {
+		before[id] = true
+		after[id] = !slices.Contains(a.Gone, s.pool.NEVRA(id))
+	}
+	for _, id := range ids {
+		after[id] = true
+	}
+	return holdsAfter(s, before, after) != nil
 }

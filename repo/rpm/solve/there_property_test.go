@@ -114,8 +114,8 @@ func validThere(s *Solver, job Job, res *Result) error {
 // holdsAfter reads all packages of a state anew: a new package must be whole, one
 // of the node as whole as it was before.
 func holdsAfter(s *Solver, before, after map[rpm.ID]bool) error {
-	for id := range after {
-		if id == rpm.System {
+	for id, is := range after {
+		if id == rpm.System || !is {
 			continue
 		}
 		pkg, there := s.pool.Package(id), s.info[id].there
@@ -140,7 +140,7 @@ func holdsAfter(s *Solver, before, after map[rpm.ID]bool) error {
 			}
 		}
 		for _, q := range s.pool.ByName(pkg.Name) {
-			if after[q] && q != id && !(there && s.info[q].there) {
+			if after[q] && q != id && !(there && s.info[q].there) && !s.info[q].multiversion && s.info[q].fitsBeside(&s.info[id]) {
 				return fmt.Errorf("%s and %s", s.pool.NEVRA(id), s.pool.NEVRA(q))
 			}
 		}
