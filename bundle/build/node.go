@@ -103,33 +103,38 @@ func (n *Node) enter(pool *rpm.Pool, target manifest.Target, assumed []manifest.
 	if err := n.fits(target); err != nil {
 		return err
 	}
+	type build struct{ name, arch string }
+	paths := map[build][]string{}
+	for _, a := range assumed {
+		paths[build{a.Name, a.Arch}] = append(paths[build{a.Name, a.Arch}], a.Files...)
+	}
 	packages := slices.Clone(n.Facts.Packages)
-	for i := range packages {
-		for _, a := range assumed {
-			if a.Name == packages[i].Name && a.Arch == packages[i].Arch {
-				packages[i].Files = slices.Concat(packages[i].Files, a.Files)
-			}
-		}
+	for i, p := range packages {
+		packages[i].Files = slices.Concat(p.Files, paths[build{p.Name, p.Arch}])
 	}
 	pool.AddInstalled(packages)
 	return nil
 }
 
-// apply hides what the node's own dnf would not take out of the bundle.
+// apply hides what the node's own dnf would not take: out of the bundle, and out of
+// the repositories that the node reaches itself.
 func (n *Node) apply(pool *rpm.Pool) {
 	for id := range rpm.RepoID(pool.Repos()) {
-		if pool.Repo(id).Installed || pool.Repo(id).Role != manifest.Provides {
+		repo := pool.Repo(id)
+		if id == 0 || repo.Installed {
 			continue
 		}
+		var include, exclude []string
 		for _, e := range n.Facts.Excludes {
 			switch {
-			case e.Where != "main": // another repository's
+			case e.Where != "main" && (e.Where != repo.ID || repo.Role != manifest.Present): // another repository's
 			case e.Option == "includepkgs":
-				pool.Filter(id, e.Patterns, nil)
+				include = append(include, e.Patterns...)
 			default:
-				pool.Filter(id, nil, e.Patterns)
+				exclude = append(exclude, e.Patterns...)
 			}
 		}
+		pool.Filter(id, include, exclude)
 	}
 	pool.LockVersions(n.Facts.VersionLock)
 }
