@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,17 +24,17 @@ type Node struct {
 	Facts *manifest.Node
 }
 
-// maxFacts bounds a file of facts, in bytes.
-const maxFacts = 64 << 20
-
-// ReadNode reads what pgbundle facts wrote. The node is named after the file.
+// ReadNode reads what pgbundle facts wrote, at most manifest.MaxYAML bytes of it.
+// The node is named after the file.
 func ReadNode(path string) (*Node, error) {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("read facts of a node: %w", err))
 	}
-	if len(data) > maxFacts {
-		return nil, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("read facts of a node: %s: longer than %d bytes", path, maxFacts))
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, manifest.MaxYAML+1))
+	if err != nil {
+		return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("read facts of a node: %w", err))
 	}
 	n := &Node{}
 	if n.Facts, err = manifest.ParseNode(data); err != nil {
@@ -65,15 +66,20 @@ func ReadNodes(paths []string) ([]*Node, error) {
 	return nodes, errors.Join(errs...)
 }
 
+// maxName is the longest name that a lock holds, in bytes.
+const maxName = 128
+
 // nodeName makes a plain word of a file's name.
 func nodeName(path string) string {
-	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	return strings.Map(func(r rune) rune {
+	base := filepath.Base(path)
+	name := cmp.Or(strings.TrimSuffix(base, filepath.Ext(base)), base)
+	name = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-", r) {
 			return r
 		}
 		return '-'
 	}, name)
+	return name[:min(len(name), maxName)]
 }
 
 // fits checks that the node is of the kind that the target is.

@@ -44,3 +44,20 @@ func TestApply(t *testing.T) {
 		})
 	}
 }
+
+// TestNodeName holds that every file gives a name that a lock may hold.
+func TestNodeName(t *testing.T) {
+	for path, want := range map[string]string{
+		"db1.yaml": "db1", "/srv/facts/db1.site.yaml": "db1.site", "db1": "db1", ".yaml": ".yaml", "Bücher ß.yaml": "B-cher--",
+		strings.Repeat("x", 200) + ".yaml": strings.Repeat("x", 128),
+	} {
+		name := nodeName(path)
+		if name != want {
+			t.Errorf("%s: %q, want %q", path, name, want)
+		}
+		lock := manifest.Lock{Version: manifest.Version, Profile: manifest.Delta, Nodes: []manifest.LockNode{{Name: name, SHA256: strings.Repeat("0", 64)}}}
+		if err := lock.Validate(); err != nil && strings.Contains(err.Error(), "node ") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
