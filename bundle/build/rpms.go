@@ -156,7 +156,8 @@ func (r *RPMs) Solve(ctx context.Context, names []string, weak bool) (resolved [
 }
 
 // resolved describes one package of an answer. What was asked for is wanted by
-// its own name, too, and by the group that it was asked for in.
+// its own name, too, and by the group that it was asked for in; what only takes the
+// place of an older build is not.
 func (r *RPMs) resolved(id rpm.ID, by []solve.Link) Resolved {
 	pkg := r.pool.Package(id)
 	name := r.pool.String(pkg.Name)
@@ -172,6 +173,9 @@ func (r *RPMs) resolved(id rpm.ID, by []solve.Link) Resolved {
 			w = r.pool.String(r.pool.Package(link.By).Name)
 		case isGroup(link.Request):
 			w = link.Request
+		}
+		if link.Relation == solve.Replaces && w == name {
+			continue
 		}
 		if !slices.Contains(res.WantedBy, w) {
 			res.WantedBy = append(res.WantedBy, w)
