@@ -360,13 +360,14 @@ func openBundle(ctx context.Context, tree Tree, lock *manifest.Lock, node *Node)
 	return loadRPMs(ctx, world{inputs: []repomd.Input{input}, target: lock.Target, node: node, assumed: lock.Assumed})
 }
 
-// nodesCheck says what a delta for nodes is proven for.
+// nodesCheck says what is proven of a delta for nodes without their facts: that it
+// holds what its lock says.
 func nodesCheck(lock *manifest.Lock) manifest.Check {
 	names := make([]string, len(lock.Nodes))
 	for i, n := range lock.Nodes {
 		names[i] = n.Name
 	}
-	return manifest.Check{Name: "rpm-closure", Result: fmt.Sprintf("%d packages for the nodes %s: they close beside what those have",
+	return manifest.Check{Name: "rpm-closure", Result: fmt.Sprintf("%d packages for the nodes %s, as the lock has them; they close only beside what those have",
 		len(artifactsIn(lock, manifest.RPM, rpmFolder)), strings.Join(names, ", "))}
 }
 
