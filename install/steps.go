@@ -97,7 +97,7 @@ func (i *Installation) prove(ctx context.Context, dir string, m *manifest.Manife
 	node.Fault("proof")
 	res.Proof, err = proof.Prove(ctx, i.node, proof.Options{
 		Folder: filepath.Join(dir, "rpms"), Keys: filepath.Join(dir, keyFile), Roots: roots, Scratch: scratch,
-		Unsigned: unsignedOf(m), Others: reachesOthers(m),
+		Unsigned: unsignedOf(m), Others: reachesOthers(m), Empty: !slices.ContainsFunc(m.Lock.Artifacts, isRPM),
 	})
 	return err
 }
@@ -107,6 +107,8 @@ func (i *Installation) prove(ctx context.Context, dir string, m *manifest.Manife
 func reachesOthers(m *manifest.Manifest) bool {
 	return slices.ContainsFunc(m.Lock.Sources, func(s manifest.Source) bool { return s.Role == manifest.Present })
 }
+
+func isRPM(a manifest.Artifact) bool { return a.Kind == manifest.RPM }
 
 // rootsOf are the packages that somebody asked for, by name.
 func rootsOf(m *manifest.Manifest) []string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,23 +120,27 @@ func TestValidateLock(t *testing.T) {
 		edit func(l *Lock)
 		want string
 	}{
-		"a newer version":          {func(l *Lock) { l.Version = 2 }, "lock of format version 2: this pgbundle reads version 1, use a newer one"},
-		"no version":               {func(l *Lock) { l.Version = 0 }, "there is no such version"},
-		"no spec":                  {func(l *Lock) { l.Spec = "" }, `spec "": not a SHA-256 in hex`},
-		"upper-case digest":        {func(l *Lock) { l.Spec = strings.Repeat("A", 64) }, "not a SHA-256 in hex"},
-		"a time before 1970":       {func(l *Lock) { l.Time = time.Unix(-1, 0) }, "not between 1970 and 2242"},
-		"a slash in the release":   {func(l *Lock) { l.Target.Release = "../9" }, `target release "../9": not a plain word`},
-		"an unknown kind":          {func(l *Lock) { l.Requests[0].Kind = "deb" }, `request "postgresql16-server": wants a known kind`},
-		"two sources of one id":    {func(l *Lock) { l.Sources[1].ID = "pgdg16" }, "source pgdg16: there twice"},
-		"a source without role":    {func(l *Lock) { l.Sources[0].Role = "" }, `source pgdg16: unknown role ""`},
-		"a key without armor":      {func(l *Lock) { l.Sources[0].Keys[0].Armor = "" }, "not a fingerprint in upper-case hex with its armoured key"},
-		"unsorted":                 {func(l *Lock) { l.Artifacts[0].Path = "z" }, "artifact rpms/x-1-1.x86_64.rpm: not sorted by path"},
-		"an absent source":         {func(l *Lock) { l.Artifacts[1].From.Source = "x" }, `artifact rpms/x-1-1.x86_64.rpm: source "x" is not in the lock`},
-		"no source for a package":  {func(l *Lock) { l.Artifacts[1].From = Origin{} }, `source "" is not in the lock`},
-		"a negative size":          {func(l *Lock) { l.Artifacts[1].Size = -1 }, "size -1: not between 0 and 8589934591"},
-		"more than tar holds":      {func(l *Lock) { l.Artifacts[1].Size = 1 << 33 }, "size 8589934592"},
-		"a role twice":             {func(l *Lock) { l.Artifacts[0].Roles = []Role{Control, Control} }, `role "control": unknown or there twice`},
-		"an escape sequence":       {func(l *Lock) { l.Artifacts[1].WantedBy = []string{"\x1b[2J"} }, "is not one line of text"},
+		"a newer version":         {func(l *Lock) { l.Version = 2 }, "lock of format version 2: this pgbundle reads version 1, use a newer one"},
+		"no version":              {func(l *Lock) { l.Version = 0 }, "there is no such version"},
+		"no spec":                 {func(l *Lock) { l.Spec = "" }, `spec "": not a SHA-256 in hex`},
+		"upper-case digest":       {func(l *Lock) { l.Spec = strings.Repeat("A", 64) }, "not a SHA-256 in hex"},
+		"a time before 1970":      {func(l *Lock) { l.Time = time.Unix(-1, 0) }, "not between 1970 and 2242"},
+		"a slash in the release":  {func(l *Lock) { l.Target.Release = "../9" }, `target release "../9": not a plain word`},
+		"an unknown kind":         {func(l *Lock) { l.Requests[0].Kind = "deb" }, `request "postgresql16-server": wants a known kind`},
+		"two sources of one id":   {func(l *Lock) { l.Sources[1].ID = "pgdg16" }, "source pgdg16: there twice"},
+		"a source without role":   {func(l *Lock) { l.Sources[0].Role = "" }, `source pgdg16: unknown role ""`},
+		"a key without armor":     {func(l *Lock) { l.Sources[0].Keys[0].Armor = "" }, "not a fingerprint in upper-case hex with its armoured key"},
+		"unsorted":                {func(l *Lock) { l.Artifacts[0].Path = "z" }, "artifact rpms/x-1-1.x86_64.rpm: not sorted by path"},
+		"an absent source":        {func(l *Lock) { l.Artifacts[1].From.Source = "x" }, `artifact rpms/x-1-1.x86_64.rpm: source "x" is not in the lock`},
+		"no source for a package": {func(l *Lock) { l.Artifacts[1].From = Origin{} }, `source "" is not in the lock`},
+		"a negative size":         {func(l *Lock) { l.Artifacts[1].Size = -1 }, "size -1: not between 0 and 8589934591"},
+		"more than tar holds":     {func(l *Lock) { l.Artifacts[1].Size = 1 << 33 }, "size 8589934592"},
+		"a role twice":            {func(l *Lock) { l.Artifacts[0].Roles = []Role{Control, Control} }, `role "control": unknown or there twice`},
+		"an escape sequence":      {func(l *Lock) { l.Artifacts[1].WantedBy = []string{"\x1b[2J"} }, "is not one line of text"},
+		"nodes of no delta":       {func(l *Lock) { l.Nodes = []LockNode{{Name: "db1", SHA256: l.Spec}} }, "they belong to a delta"},
+		"too many of a name": {func(l *Lock) {
+			l.Profile, l.Assumed = Delta, slices.Repeat([]Package{{Name: "a", EVR: "1-1", Arch: "noarch"}}, maxBuilds+1)
+		}, `packages of the target: more than 256 of the name "a"`},
 		"a path outside":           {func(l *Lock) { l.Artifacts[1].Path = "rpms/../../x" }, `path "rpms/../../x": a segment ".."`},
 		"everything that is wrong": {func(l *Lock) { l.Spec = ""; l.Target.OS = "" }, "hex\ntarget os \"\": not a plain word"},
 	} {

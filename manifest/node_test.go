@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +146,7 @@ func TestValidateNode(t *testing.T) {
 		"a path of two lines":    {func(n *Node) { n.Packages[0].Files = []string{"/etc/\n"} }, "packages: files of bash: "},
 		"an unknown module":      {func(n *Node) { n.Modules[0].State = "on" }, `modules: "on"`},
 		"a reason without fact":  {func(n *Node) { n.Unknown[0].Fact = "" }, "unknown: an entry without"},
+		"too many of a name":     {func(n *Node) { n.Packages = slices.Repeat(n.Packages[:1], maxBuilds+1) }, `packages: more than 256 of the name "bash"`},
 		"too many packages":      {func(n *Node) { n.Packages = make([]Package, maxListed+1) }, "packages: 100001 entries"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -62,6 +62,7 @@ func oneLine(value any) (any, error) {
 // Bounds on the facts of one node.
 const (
 	maxListed = 100_000 // entries of one list; a kernel provides 20,000 symbols
+	maxBuilds = 256     // packages of one name, which a resolver compares each with each; some kernels are usual
 	maxText   = 4096    // bytes of one text: a path's (PATH_MAX); the longest dependency of EL 9 has 535
 )
 
@@ -169,8 +170,19 @@ func (c factCheck) software(n *Node) {
 	}
 	c.text("versionlock", n.VersionLock...)
 	c.length("packages", len(n.Packages))
+	countBuilds(c.f, "packages", n.Packages)
 	for _, p := range n.Packages {
 		c.pkg(p)
+	}
+}
+
+// countBuilds refuses more packages of one name than any machine has.
+func countBuilds(f *findings, fact string, packages []Package) {
+	builds := map[string]int{}
+	for _, p := range packages {
+		if builds[p.Name]++; builds[p.Name] == maxBuilds+1 {
+			f.add("%s: more than %d of the name %.40q", fact, maxBuilds, CleanText(p.Name))
+		}
 	}
 }
 

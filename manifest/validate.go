@@ -132,6 +132,7 @@ func (l *Lock) validateProfile(f *findings) {
 			f.add("node %q: not a plain word with the sha256 of its facts", n.Name)
 		}
 	}
+	countBuilds(f, "packages of the target", l.Assumed)
 	for _, p := range l.Assumed {
 		for _, text := range slices.Concat([]string{p.Name, p.EVR, p.Arch}, p.Provides, p.Requires, p.Conflicts, p.Obsoletes,
 			p.Recommends, p.Suggests, p.Supplements, p.Enhances, p.Files) {

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,17 +24,17 @@ type Node struct {
 	Facts *manifest.Node
 }
 
-// maxFacts bounds a file of facts, in bytes.
-const maxFacts = 64 << 20
-
-// ReadNode reads what pgbundle facts wrote. The node is named after the file.
+// ReadNode reads what pgbundle facts wrote, at most manifest.MaxYAML bytes of it.
+// The node is named after the file.
 func ReadNode(path string) (*Node, error) {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("read facts of a node: %w", err))
 	}
-	if len(data) > maxFacts {
-		return nil, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("read facts of a node: %s: longer than %d bytes", path, maxFacts))
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, manifest.MaxYAML+1))
+	if err != nil {
+		return nil, manifest.Classify(manifest.ErrUsage, fmt.Errorf("read facts of a node: %w", err))
 	}
 	n := &Node{}
 	if n.Facts, err = manifest.ParseNode(data); err != nil {
@@ -65,15 +66,20 @@ func ReadNodes(paths []string) ([]*Node, error) {
 	return nodes, errors.Join(errs...)
 }
 
+// maxName is the longest name that a lock holds, in bytes.
+const maxName = 128
+
 // nodeName makes a plain word of a file's name.
 func nodeName(path string) string {
-	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	return strings.Map(func(r rune) rune {
+	base := filepath.Base(path)
+	name := cmp.Or(strings.TrimSuffix(base, filepath.Ext(base)), base)
+	name = strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._+-", r) {
 			return r
 		}
 		return '-'
 	}, name)
+	return name[:min(len(name), maxName)]
 }
 
 // fits checks that the node is of the kind that the target is.
@@ -103,33 +109,38 @@ func (n *Node) enter(pool *rpm.Pool, target manifest.Target, assumed []manifest.
 	if err := n.fits(target); err != nil {
 		return err
 	}
+	type build struct{ name, arch string }
+	paths := map[build][]string{}
+	for _, a := range assumed {
+		paths[build{a.Name, a.Arch}] = append(paths[build{a.Name, a.Arch}], a.Files...)
+	}
 	packages := slices.Clone(n.Facts.Packages)
-	for i := range packages {
-		for _, a := range assumed {
-			if a.Name == packages[i].Name && a.Arch == packages[i].Arch {
-				packages[i].Files = slices.Concat(packages[i].Files, a.Files)
-			}
-		}
+	for i, p := range packages {
+		packages[i].Files = slices.Concat(p.Files, paths[build{p.Name, p.Arch}])
 	}
 	pool.AddInstalled(packages)
 	return nil
 }
 
-// apply hides what the node's own dnf would not take out of the bundle.
+// apply hides what the node's own dnf would not take: out of the bundle, and out of
+// the repositories that the node reaches itself.
 func (n *Node) apply(pool *rpm.Pool) {
 	for id := range rpm.RepoID(pool.Repos()) {
-		if pool.Repo(id).Installed || pool.Repo(id).Role != manifest.Provides {
+		repo := pool.Repo(id)
+		if id == 0 || repo.Installed {
 			continue
 		}
+		var include, exclude []string
 		for _, e := range n.Facts.Excludes {
 			switch {
-			case e.Where != "main": // another repository's
+			case e.Where != "main" && (e.Where != repo.ID || repo.Role != manifest.Present): // another repository's
 			case e.Option == "includepkgs":
-				pool.Filter(id, e.Patterns, nil)
+				include = append(include, e.Patterns...)
 			default:
-				pool.Filter(id, nil, e.Patterns)
+				exclude = append(exclude, e.Patterns...)
 			}
 		}
+		pool.Filter(id, include, exclude)
 	}
 	pool.LockVersions(n.Facts.VersionLock)
 }

@@ -78,7 +78,7 @@ func WhyResolved(list []Resolved, name string) [][]string {
 	var chains [][]string
 	for _, r := range list {
 		if r.Name == name || r.NEVRA == name || r.File == name {
-			chains = append(chains, append([]string{r.Name + " " + r.Version}, chain(r.Name, wants)...))
+			chains = append(chains, append([]string{r.Name + " " + r.Version}, chain(r.Name, wants, theRequest)...))
 		}
 	}
 	return chains

@@ -156,7 +156,8 @@ func (r *RPMs) Solve(ctx context.Context, names []string, weak bool) (resolved [
 }
 
 // resolved describes one package of an answer. What was asked for is wanted by
-// its own name, too, and by the group that it was asked for in.
+// its own name, too, and by the group that it was asked for in; what only takes the
+// place of an older build is not.
 func (r *RPMs) resolved(id rpm.ID, by []solve.Link) Resolved {
 	pkg := r.pool.Package(id)
 	name := r.pool.String(pkg.Name)
@@ -172,6 +173,9 @@ func (r *RPMs) resolved(id rpm.ID, by []solve.Link) Resolved {
 			w = r.pool.String(r.pool.Package(link.By).Name)
 		case isGroup(link.Request):
 			w = link.Request
+		}
+		if link.Relation == solve.Replaces && w == name {
+			continue
 		}
 		if !slices.Contains(res.WantedBy, w) {
 			res.WantedBy = append(res.WantedBy, w)
@@ -356,13 +360,14 @@ func openBundle(ctx context.Context, tree Tree, lock *manifest.Lock, node *Node)
 	return loadRPMs(ctx, world{inputs: []repomd.Input{input}, target: lock.Target, node: node, assumed: lock.Assumed})
 }
 
-// nodesCheck says what a delta for nodes is proven for.
+// nodesCheck says what is proven of a delta for nodes without their facts: that it
+// holds what its lock says.
 func nodesCheck(lock *manifest.Lock) manifest.Check {
 	names := make([]string, len(lock.Nodes))
 	for i, n := range lock.Nodes {
 		names[i] = n.Name
 	}
-	return manifest.Check{Name: "rpm-closure", Result: fmt.Sprintf("%d packages for the nodes %s: they close beside what those have",
+	return manifest.Check{Name: "rpm-closure", Result: fmt.Sprintf("%d packages for the nodes %s, as the lock has them; they close only beside what those have",
 		len(artifactsIn(lock, manifest.RPM, rpmFolder)), strings.Join(names, ", "))}
 }
 

@@ -10,7 +10,8 @@ import (
 // Why returns the chains from each artifact of a name up to a request: first
 // the artifact, last what was asked for. Each artifact has one chain, the
 // shortest. Names count within one kind and one folder of the bundle, since the
-// two wheelhouses are apart.
+// two wheelhouses are apart. What a delta leaves to the target is the end of a
+// chain, too.
 func Why(lock *manifest.Lock, name string) [][]string {
 	room := func(a manifest.Artifact) string { return string(a.Kind) + " " + folder(a.Path) }
 	wants := map[string]map[string][]string{}
@@ -20,21 +21,37 @@ func Why(lock *manifest.Lock, name string) [][]string {
 		}
 		wants[room(a)][a.Name] = a.WantedBy
 	}
+	requested := func(name string) bool {
+		return strings.HasPrefix(name, "@") || slices.ContainsFunc(lock.Requests, func(r manifest.Request) bool { return r.Want == name })
+	}
 	var chains [][]string
 	for _, a := range lock.Artifacts {
-		if a.Name == name || a.Path == name {
-			chains = append(chains, append([]string{a.Name + " " + a.Version}, chain(a.Name, wants[room(a)])...))
+		if a.Name != name && a.Path != name {
+			continue
 		}
+		end := theRequest
+		if lock.IsDelta() && a.Kind == manifest.RPM {
+			end = func(by string) string {
+				if _, carried := wants[room(a)][by]; carried || requested(by) {
+					return theRequest(by)
+				}
+				return by + ", which the target has"
+			}
+		}
+		chains = append(chains, append([]string{a.Name + " " + a.Version}, chain(a.Name, wants[room(a)], end)...))
 	}
 	return chains
 }
+
+func theRequest(name string) string { return "the request " + name }
 
 // folder is the part of a bundle's path before its last name.
 func folder(path string) string { return path[:strings.LastIndexByte(path, '/')+1] }
 
 // chain walks breadth-first from a name to the nearest request, which is what
-// no artifact is named, or what an artifact has in common with its own name.
-func chain(name string, wants map[string][]string) []string {
+// no artifact is named, or what an artifact has in common with its own name; end
+// words it.
+func chain(name string, wants map[string][]string, end func(by string) string) []string {
 	type step struct {
 		name string
 		from *step
@@ -44,7 +61,7 @@ func chain(name string, wants map[string][]string) []string {
 		here := queue[0]
 		for _, by := range wants[here.name] {
 			if _, isArtifact := wants[by]; by == here.name || !isArtifact {
-				found := []string{"the request " + by}
+				found := []string{end(by)}
 				for s := here; s.from != nil; s = s.from {
 					found = append(found, s.name)
 				}

@@ -65,6 +65,8 @@ type verification struct {
 	OK       bool                 `json:"ok"`
 
 	trusting bool // there was a key to check with
+	delta    bool
+	asked    bool // the facts of all nodes of a delta were there to check with
 }
 
 func runVerify(c *cli.Context, h host) error {
@@ -146,7 +148,10 @@ func (v *verification) prove(c *cli.Context, nodes []*build.Node) error {
 		return manifest.Classify(manifest.ErrDamaged, errors.New("another bundle lies there than the one whose bytes were checked"))
 	}
 	m := b.Manifest()
-	v.Target, v.ForNodes = &m.Lock.Target, len(m.Lock.Nodes) > 0
+	v.Target, v.ForNodes, v.delta = &m.Lock.Target, len(m.Lock.Nodes) > 0, m.Lock.IsDelta()
+	v.asked = !slices.ContainsFunc(m.Lock.Nodes, func(of manifest.LockNode) bool {
+		return !slices.ContainsFunc(nodes, func(n *build.Node) bool { return n.SHA256 == of.SHA256 })
+	})
 	v.Checked, err = build.Prove(c.Context, build.TreeOf(b), &m.Lock,
 		build.ProveOptions{Now: time.Now(), Jobs: runtime.NumCPU()})
 	if err == nil && !slices.Equal(v.Checked, m.Checked) {
@@ -179,9 +184,14 @@ func (v *verification) write(w io.Writer) {
 	writeTransactions(w, v.Nodes)
 	writeList(w, "note", v.Notes)
 	switch {
-	case v.OK && v.ForNodes:
+	case !v.OK:
+	case v.ForNodes && v.asked:
 		fmt.Fprintln(w, "whole; it closes beside what its nodes have")
-	case v.OK:
+	case v.ForNodes:
+		fmt.Fprintln(w, "whole; whether it closes beside what its nodes have is for their facts to tell (--node)")
+	case v.delta:
+		fmt.Fprintln(w, "whole; it closes beside what the target's own repositories have")
+	default:
 		fmt.Fprintln(w, "whole and closed by itself")
 	}
 	fmt.Fprintln(w, v.authentication())

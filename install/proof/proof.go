@@ -30,6 +30,7 @@ type Options struct {
 	Unsigned map[string]bool // names of files in Folder that came from a source without signatures
 	Roots    []string        // what the playbook will ask dnf for: names, capabilities, paths that packages own
 	Others   bool            // the node's own repositories have the rest: a delta for what they have
+	Empty    bool            // Folder has no RPM, only metadata: a delta for nodes that lack none
 	Scratch  string          // an empty folder that only root can enter; the caller removes it
 }
 
@@ -151,7 +152,7 @@ func (o Options) packages() ([]string, error) {
 			names = append(names, e.Name())
 		}
 	}
-	if len(names) == 0 {
+	if len(names) == 0 && !o.Empty {
 		return nil, manifest.Classify(manifest.ErrDamaged, fmt.Errorf("prove the packages: no RPM in %s", o.Folder))
 	}
 	return names, nil

@@ -74,6 +74,24 @@ func good(args []string) node.Output {
 	return node.Output{Stdout: out.String()}
 }
 
+// TestProveEmpty holds that a bundle may carry no package, where its lock has none.
+func TestProveEmpty(t *testing.T) {
+	o := folder(t)
+	if _, err := Prove(t.Context(), &programs{answer: good}, o); !errors.Is(err, manifest.ErrDamaged) {
+		t.Errorf("packages are gone: %v", err)
+	}
+	o = folder(t)
+	o.Empty = true
+	if err := os.Remove(o.Keys); err != nil {
+		t.Fatal(err)
+	}
+	p := &programs{answer: good}
+	r, err := Prove(t.Context(), p, o)
+	if err != nil || r.Signed+r.Unsigned != 0 || len(p.ran) != 1 || !strings.HasPrefix(p.ran[0], "dnf ") {
+		t.Errorf("no package is carried: %+v, %v; ran %q", r, err, p.ran)
+	}
+}
+
 func TestProveInOrder(t *testing.T) {
 	o := folder(t, "acl-2.3.1-4.el9.x86_64.rpm", "bash-5.1.8-9.el9.x86_64.rpm", "not-an-rpm")
 	p := &programs{answer: good}

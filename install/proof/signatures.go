@@ -147,5 +147,8 @@ func batch(files []string) [][]string {
 		}
 		last, size = append(last, name), size+len(name)
 	}
-	return append(batches, last)
+	if len(last) > 0 {
+		batches = append(batches, last)
+	}
+	return batches
 }

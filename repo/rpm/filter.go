@@ -25,36 +25,6 @@ func (p *Pool) Filter(repo RepoID, include, exclude []string) {
 	})
 }
 
-// LockVersions hides what version locks keep out, as dnf's versionlock plugin does: of
-// the names that a pattern means only the builds that one of the patterns means
-// stay, and of a pattern after "!" none. What a node has is not hidden.
-func (p *Pool) LockVersions(patterns []string) {
-	var locks, bans []string
-	for _, pattern := range patterns {
-		if ban, ok := strings.CutPrefix(pattern, "!"); ok {
-			bans = append(bans, ban)
-		} else {
-			locks = append(locks, pattern)
-		}
-	}
-	kept, locked := map[ID]bool{}, map[Str]string{}
-	p.each(func(id ID, pkg *Package) {
-		if pattern := firstMatch(locks, p.forms(pkg)); pattern != "" {
-			kept[id], locked[pkg.Name] = true, pattern
-		}
-	})
-	p.each(func(id ID, pkg *Package) {
-		if id == System || p.Repo(pkg.Repo).Installed {
-			return
-		}
-		if pattern := locked[pkg.Name]; pattern != "" && !kept[id] {
-			p.Hide(id, Locked, p.InternString(pattern))
-		} else if ban := firstMatch(bans, p.forms(pkg)); ban != "" {
-			p.Hide(id, Locked, p.InternString(ban))
-		}
-	})
-}
-
 // forms lists how a package may be called.
 func (p *Pool) forms(pkg *Package) []string {
 	name, arch := p.String(pkg.Name), p.String(pkg.Arch)

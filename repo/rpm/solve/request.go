@@ -76,7 +76,8 @@ func (s *Solver) readJob(j Job) (*goal, []*Problem) {
 	return g, problems
 }
 
-// readPin reads NAME=EVR and returns the builds of the name that it rules out.
+// readPin reads NAME=EVR and returns the builds of the name that it rules out. What
+// a node has it does not: a pin says what is taken, not what must go.
 func (s *Solver) readPin(pin string) ([]rpm.ID, *Problem) {
 	name, evr, ok := strings.Cut(pin, "=")
 	name, evr = strings.TrimSpace(name), strings.TrimSpace(evr)
@@ -86,12 +87,16 @@ func (s *Solver) readPin(pin string) ([]rpm.ID, *Problem) {
 	}
 	want := &versionRange{op: rpm.EQ, evr: evr}
 	var barred []rpm.ID
+	fits := false
 	for _, id := range builds {
-		if !want.admits(rpm.EQ, s.pool.String(s.info[id].evr)) {
+		switch {
+		case want.admits(rpm.EQ, s.pool.String(s.info[id].evr)):
+			fits = true
+		case !s.info[id].there:
 			barred = append(barred, id)
 		}
 	}
-	if len(barred) == len(builds) {
+	if !fits {
 		return nil, s.unknownPin(pin, builds)
 	}
 	return barred, nil

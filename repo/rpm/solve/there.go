@@ -38,7 +38,7 @@ func (x *search) updates(id rpm.ID, limit archLimit) []rpm.ID {
 		case q == id, !other.there && x.pool.Package(q).Hidden:
 			continue
 		case other.name == me.name:
-			if limit == sameArch && x.goal.noDowngrade && x.pool.CompareEVR(other.evr, me.evr) < 0 || !me.fitsBeside(other) {
+			if limit == sameArch && x.goal.noDowngrade && x.isOlder(q, id) || !me.fitsBeside(other) {
 				continue
 			}
 		case me.fitsBeside(other) && slices.Contains(x.of(q).obsoletes, id):
@@ -100,7 +100,8 @@ func (x *search) takeUpdateRules() {
 }
 
 // freeReplaced turns the update rules off of those packages of the node that all
-// candidates of a job would replace: who asks for an older build gets it.
+// candidates of a job would replace: who asks for an older build gets it, unless
+// the goal allows no downgrade.
 func (x *search) freeReplaced() {
 	if len(x.there) == 0 {
 		return
@@ -111,10 +112,19 @@ func (x *search) freeReplaced() {
 			continue
 		}
 		for _, old := range x.replacedByAll(candidates) {
+			if x.goal.noDowngrade && slices.ContainsFunc(candidates, func(id rpm.ID) bool { return x.isOlder(id, old) }) {
+				continue
+			}
 			x.replaced.add(old)
 			x.rules[x.updateOf[old]].off = true
 		}
 	}
+}
+
+// isOlder reports whether a package is an older build of another.
+func (s *Solver) isOlder(id, than rpm.ID) bool {
+	is, was := &s.info[id], &s.info[than]
+	return is.name == was.name && s.pool.CompareEVR(is.evr, was.evr) < 0
 }
 
 // replacedByAll lists the packages of the node that each of some others replaces.

@@ -24,6 +24,10 @@ var thereCases = []smallCase{
 	{"dependency must be older", "b-2-1.noarch@node\n a; requires: b = 1\n b-1-1.noarch", "a", "a b -b-2-1.noarch"},
 	{"no downgrade", "b-2-1.noarch@node\n a; requires: b = 1\n b-1-1.noarch", "keep: a", "refused"},
 	{"no downgrade of another name", "b-2-1.noarch@node\n a; requires: x\n b-1-1.noarch; provides: x\n c; provides: x", "keep: a", "a c"},
+	{"no downgrade by exact build", "a-2-1.noarch@node\n a-1-1.noarch", "keep: a-1-1.noarch", "refused"},
+	{"no downgrade by a glob", "a-3-1.noarch@node\n a-1-1.noarch\n a-2-1.noarch", "keep: a-[12]-1.noarch", "refused"},
+	{"upgrade by exact build", "a-1-1.noarch@node\n a-2-1.noarch\n a-3-1.noarch", "keep: a-2-1.noarch", "a-2-1.noarch -a"},
+	{"older kernel beside the node's", "k-2-1.noarch@node; provides: installonlypkg(kernel)\n k-1-1.noarch; provides: installonlypkg(kernel)", "keep: k-1-1.noarch", "k"},
 	{"upgrade is no downgrade", "b-1-1.noarch@node\n a; requires: b >= 2\n b-2-1.noarch", "keep: a", "a b-2-1.noarch -b"},
 	{"upgrade draws others along", "b-1-1.noarch@node\n c-1-1.noarch@node; requires: b = 1-1\n a; requires: b >= 2\n b-2-1.noarch\n c-2-1.noarch; requires: b = 2-1", "a", "a b-2-1.noarch c-2-1.noarch -b -c"},
 	{"upgrade that something holds back", "b-1-1.noarch@node\n c@node; requires: b = 1-1\n a; requires: b >= 2\n b-2-1.noarch", "a", "refused"},
@@ -78,6 +82,25 @@ func TestThere(t *testing.T) {
 				t.Errorf("install %s: %s; want %s\n%v", test.request, got, test.want, err)
 			}
 		})
+	}
+}
+
+// TestPinBesideNode holds that a pin says what is taken, and lets stay what a node
+// has of the name.
+func TestPinBesideNode(t *testing.T) {
+	s := NewSolver(smallPool(t, parseSmall(t, "a-2-1.noarch@node\n a-1-1.noarch\n a-3-1.noarch\n a-4-1.noarch\n c; requires: a\n d; requires: a >= 3"), rpm.Repo{ID: "node", Installed: true}))
+	for _, test := range []struct{ request, pin, want string }{
+		{"a", "a=1", ""},
+		{"c", "a=1", "c"},
+		{"c", "a=3", "c"},
+		{"a", "a=3", "a-3-1.noarch"},
+		{"d", "a=3", "a-3-1.noarch d"},
+		{"d", "a=1", "refused"},
+	} {
+		r, err := s.Solve(t.Context(), Job{Requests: []string{test.request}, Pins: []string{test.pin}, Best: true, NoDowngrade: true})
+		if got := strings.TrimSpace(outcome(s, r, err)); got != test.want {
+			t.Errorf("install %s, pin %s: %s; want %s\n%v", test.request, test.pin, got, test.want, err)
+		}
 	}
 }
 
