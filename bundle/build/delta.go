@@ -56,7 +56,7 @@ func (d *deltaRequest) Resolve(ctx context.Context, target manifest.Target) ([]m
 			list = addArtifact(list, a)
 		}
 	}
-	return list, errors.Join(errs...)
+	return list, joinRefusals(errs)
 }
 
 // ofNode finds what one node lacks.
@@ -66,11 +66,11 @@ func (d *deltaRequest) ofNode(ctx context.Context, n *nodeRPMs) ([]manifest.Arti
 		return nil, err
 	}
 	t, res, err := n.transaction(ctx, n.node, job)
-	if err == nil {
-		err = t.Err(true) // upgrades are judged by what the bundle holds in the end
-	}
 	if err != nil {
 		return nil, fmt.Errorf("resolve packages: %w", err)
+	}
+	if err := t.Err(true); err != nil { // upgrades are judged by what the bundle holds in the end
+		return nil, err
 	}
 	if err := n.tellPassed(ctx, job, res, d.note); err != nil {
 		return nil, err
@@ -193,7 +193,7 @@ func (r *RPMs) only(artifacts []manifest.Artifact) {
 		pkg := r.pool.Package(id)
 		repo := r.pool.Repo(pkg.Repo)
 		if !repo.Installed && repo.Role == manifest.Provides && !carried[repo.ID+" "+r.pool.String(pkg.Location)] {
-			r.pool.Hide(id, rpm.Excluded, r.pool.InternString("*"))
+			r.pool.Hide(id, rpm.NotCarried, 0)
 		}
 	}
 	r.prepare()
@@ -232,7 +232,7 @@ func checkNodes(ctx context.Context, nodes []*nodeRPMs, lock *manifest.Lock, wea
 		list = append(list, t)
 		errs = append(errs, t.Err(allowUpgrades))
 	}
-	return list, errors.Join(errs...)
+	return list, joinRefusals(errs)
 }
 
 // ProveNode says what installing a bundle would change on a node, from the bundle
@@ -263,7 +263,7 @@ func ProveNodes(ctx context.Context, tree Tree, lock *manifest.Lock, nodes []*No
 		list = append(list, t)
 		errs = append(errs, t.Err(allowUpgrades))
 	}
-	return list, errors.Join(errs...)
+	return list, joinRefusals(errs)
 }
 
 // lockNodes names the nodes of a delta, sorted.
@@ -304,7 +304,7 @@ func ResolveForNodes(ctx context.Context, o Options, requests []string, weak boo
 			errs = append(errs, n.tellPassed(ctx, job, res, o.Progress.Note))
 		}
 	}
-	return list, errors.Join(errs...)
+	return list, joinRefusals(errs)
 }
 
 // countAssumed counts the packages that the target's own repositories are counted

@@ -62,7 +62,7 @@ func fetchArtifacts(ctx context.Context, o Options, sources map[string]repo.Loca
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
-	return at, check, errors.Join(errs...)
+	return at, check, joinRefused(errs)
 }
 
 // fetching is one run of fetchArtifacts. Each digest is brought and read once,

@@ -38,7 +38,7 @@ func ReadNode(path string) (*Node, error) {
 	}
 	n := &Node{}
 	if n.Facts, err = manifest.ParseNode(data); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w\n  (pgbundle facts -o FILE, run on the node, writes it)", path, err)
 	}
 	sum := sha256.Sum256(data)
 	n.Name, n.SHA256 = nodeName(path), hex.EncodeToString(sum[:])
@@ -140,7 +140,7 @@ func (n *Node) apply(pool *rpm.Pool) {
 				exclude = append(exclude, e.Patterns...)
 			}
 		}
-		pool.Filter(id, include, exclude)
+		pool.FilterForNode(id, include, exclude)
 	}
 	pool.LockVersions(n.Facts.VersionLock)
 }
@@ -177,23 +177,13 @@ func (t *Transaction) OnlyNew() bool {
 // Err is nil when the node can take the transaction: nothing is blocked, and it
 // only adds packages, unless upgrades are allowed.
 func (t *Transaction) Err(allowUpgrades bool) error {
-	if len(t.Blocked) > 0 {
-		return manifest.Classify(manifest.ErrUnsolvable, fmt.Errorf("node %s cannot take the packages, since nothing of its own is removed or downgraded:\n  %s",
-			t.Node, strings.ReplaceAll(strings.Join(t.Blocked, "\n"), "\n", "\n  ")))
-	}
-	if allowUpgrades || t.OnlyNew() {
+	switch {
+	case len(t.Blocked) > 0:
+		return manifest.Classify(manifest.ErrUnsolvable, &BlockedError{Problems: t.Problems, told: told{[]string{t.Node}, t.Blocked}})
+	case allowUpgrades || t.OnlyNew():
 		return nil
 	}
-	return manifest.Classify(manifest.ErrUnsolvable, &UpgradeError{t})
-}
-
-// UpgradeError says that a node's own packages would change, which nobody
-// allowed.
-type UpgradeError struct{ Transaction *Transaction }
-
-// Error lists the changes.
-func (e *UpgradeError) Error() string {
-	return fmt.Sprintf("node %s would have packages of its own changed:\n  %s", e.Transaction.Node, strings.Join(e.Transaction.changes(), "\n  "))
+	return manifest.Classify(manifest.ErrUnsolvable, &UpgradeError{told{[]string{t.Node}, t.changes()}})
 }
 
 // changes says in lines what of the node's own would change.

@@ -81,8 +81,8 @@ func PlanOf(lock *manifest.Lock, cached func(sha256 string) bool) Plan {
 	if n := countAssumed(lock); n > 0 {
 		p.Notes = append(p.Notes, fmt.Sprintf("delta: %d packages are counted on to be on the target or in its own repositories", n))
 	}
-	for _, n := range lock.Nodes {
-		p.Notes = append(p.Notes, fmt.Sprintf("delta: made for node %s, and nothing is known of others", n.Name))
+	if len(lock.Nodes) > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("delta: made for %s, and nothing is known of others", nodeNames(lock)))
 	}
 	for _, s := range lock.Sources {
 		line := PlanSource{ID: s.ID, Kind: s.Kind, Signatures: s.Signatures, MetadataSignatures: s.MetadataSignatures}

@@ -11,16 +11,33 @@ import (
 )
 
 // Problems are what a failure to resolve packages is made of: of a refusal all
-// problems, of a strict spec's those of the builds that were passed over. They
+// problems, of nodes those of each, of a strict spec's those of the builds that were passed over. They
 // are written in JSON as docs/formats.md says. Any other error has none.
 func Problems(err error) []*solve.Problem {
 	if refused, ok := errors.AsType[*solve.Unsolvable](err); ok {
 		return refused.Problems
 	}
-	var list []*solve.Problem
+	list := blockedProblems(err)
 	if strict, ok := errors.AsType[*StrictError](err); ok {
 		for _, p := range strict.PassedOver {
 			list = append(list, p.problem)
+		}
+	}
+	return list
+}
+
+// blockedProblems gathers the problems of all nodes in an error.
+func blockedProblems(err error) []*solve.Problem {
+	if blocked, ok := err.(*BlockedError); ok {
+		return blocked.Problems
+	}
+	var list []*solve.Problem
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return blockedProblems(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			list = append(list, blockedProblems(inner)...)
 		}
 	}
 	return list

@@ -363,12 +363,16 @@ func openBundle(ctx context.Context, tree Tree, lock *manifest.Lock, node *Node)
 // nodesCheck says what is proven of a delta for nodes without their facts: that it
 // holds what its lock says.
 func nodesCheck(lock *manifest.Lock) manifest.Check {
+	return manifest.Check{Name: "rpm-closure", Result: fmt.Sprintf("%d packages for the nodes %s, as the lock has them; they close only beside what those have",
+		len(artifactsIn(lock, manifest.RPM, rpmFolder)), nodeNames(lock))}
+}
+
+func nodeNames(lock *manifest.Lock) string {
 	names := make([]string, len(lock.Nodes))
 	for i, n := range lock.Nodes {
 		names[i] = n.Name
 	}
-	return manifest.Check{Name: "rpm-closure", Result: fmt.Sprintf("%d packages for the nodes %s, as the lock has them; they close only beside what those have",
-		len(artifactsIn(lock, manifest.RPM, rpmFolder)), strings.Join(names, ", "))}
+	return strings.Join(names, ", ")
 }
 
 // sameFiles checks that the repository's metadata lists just the packages of

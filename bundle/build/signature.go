@@ -55,7 +55,7 @@ func (c *signatureCheck) read(r io.Reader, a manifest.Artifact) (signer string, 
 	source := a.From.Source
 	verified, err := pkgfile.Verify(r, c.rings[source], el9(c.modes[source], c.now))
 	if err != nil {
-		return "", fmt.Errorf("check signature of %s from %s: %w", a.Path, source, withRemedy(err))
+		return "", &signatureRefusal{[]string{a.Path}, source, err}
 	}
 	// Metadata need not be signed: without this it could pass an older build,
 	// well signed, for the newest.
@@ -113,7 +113,7 @@ func proveSignatures(ctx context.Context, tree Tree, lock *manifest.Lock, o Prov
 		})
 	}
 	_ = group.Wait() // the goroutines keep their errors apart
-	if err := errors.Join(errs...); err != nil {
+	if err := joinRefused(errs); err != nil {
 		return manifest.Check{}, err
 	}
 	return manifest.Check{Name: signatureCheckName, Result: c.result()}, nil
@@ -138,12 +138,12 @@ func (c *signatureCheck) result() string {
 		keys = append(keys, k)
 	}
 	slices.Sort(keys)
-	text := fmt.Sprintf("%d packages signed by %s", c.signed, strings.Join(keys, ", "))
-	if c.signed == 0 {
-		text = "no package is signed"
+	var parts []string
+	if c.signed > 0 {
+		parts = append(parts, fmt.Sprintf("%d packages signed by %s", c.signed, strings.Join(keys, ", ")))
 	}
-	if c.plain > 0 {
-		text += fmt.Sprintf("; %d without a signature, which their repositories do not ask for", c.plain)
+	if c.plain > 0 { // an off repository's may have signatures that nobody looked at
+		parts = append(parts, fmt.Sprintf("%d without a signature that was checked, which their repositories do not ask for", c.plain))
 	}
-	return text
+	return strings.Join(parts, "; ")
 }

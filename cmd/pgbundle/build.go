@@ -84,7 +84,8 @@ current folder.
 
 Examples:
    pgbundle lock --pg 16 --target rhel9.4
-   pgbundle lock -c site/pgbundle.yaml --json`,
+   pgbundle lock -c site/pgbundle.yaml --json
+   pgbundle lock --node db1.yaml --node db2.yaml --allow-upgrades`,
 		Flags: append(flags, messageFlags()...),
 		Action: func(c *cli.Context) error {
 			return runLock(c, h)
@@ -350,6 +351,7 @@ func readLock(path string) (*manifest.Lock, error) {
 
 func writeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false) // "python3 >= 3.9" is to be read
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -66,7 +68,10 @@ func runFacts(c *cli.Context, h host) error {
 	}
 	if name := c.String("output"); name != "" {
 		if err := renameio.WriteFile(name, text, 0o644); err != nil {
-			return fmt.Errorf("write facts: %w", err)
+			if p, ok := errors.AsType[*fs.PathError](err); ok {
+				err = p.Err // its path is that of a temporary file
+			}
+			return fmt.Errorf("write facts to %s: %w", name, err)
 		}
 		return nil
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -77,6 +78,9 @@ type bundleSummary struct {
 	Signed   bool               `json:"signed"`
 	Target   manifest.Target    `json:"target"`
 	Time     string             `json:"time"`
+	Profile  manifest.Profile   `json:"profile"`           // full or delta
+	Nodes    []string           `json:"nodes,omitempty"`   // that a delta is for
+	Present  []string           `json:"present,omitempty"` // what a delta counts on to be there, each package by its NEVRA
 	Requests []manifest.Request `json:"requests"`
 	Modules  []string           `json:"modules,omitempty"`
 	Contents []build.Group      `json:"contents"`
@@ -87,7 +91,15 @@ type bundleSummary struct {
 func summaryOf(b *bundle.Bundle) bundleSummary {
 	m := b.Manifest()
 	plan := build.PlanOf(&m.Lock, func(string) bool { return true })
+	var nodes, present []string
+	for _, n := range m.Lock.Nodes {
+		nodes = append(nodes, n.Name)
+	}
+	for _, p := range m.Lock.Assumed {
+		present = append(present, p.Name+"-"+p.EVR+"."+p.Arch)
+	}
 	return bundleSummary{
+		Profile: cmp.Or(m.Lock.Profile, manifest.Full), Nodes: nodes, Present: present,
 		ID: b.ID(), Signed: b.Signature() != nil, Target: m.Lock.Target, Time: m.Lock.Time.UTC().Format("2006-01-02T15:04:05Z"),
 		Requests: m.Lock.Requests, Modules: m.Lock.Modules, Contents: plan.Groups, Sources: plan.Sources, Checked: m.Checked,
 	}
@@ -101,12 +113,18 @@ func writeSummary(w io.Writer, s bundleSummary) {
 	fmt.Fprintf(w, "bundle  %s, %s, of %s\n", s.ID, signed, s.Time)
 	fmt.Fprintf(w, "for     %s %s %s, Python %s on nodes, %s on the control node\n",
 		s.Target.OS, s.Target.Release, s.Target.Arch, s.Target.NodePython, s.Target.ControlPython)
+	switch {
+	case len(s.Nodes) > 0:
+		fmt.Fprintf(w, "delta   for %s; of others ask pgbundle verify --node\n", strings.Join(s.Nodes, ", "))
+	case s.Profile == manifest.Delta:
+		fmt.Fprintf(w, "delta   counts on %d packages of the target's own repositories\n", len(s.Present))
+	}
 	for _, g := range s.Contents {
 		fmt.Fprintf(w, "holds   %-10s %4d  %9s\n", g.Kind, g.Count, size(g.Bytes))
 	}
 	for _, from := range s.Sources {
 		if from.Count > 0 {
-			fmt.Fprintf(w, "from    %-14s %4d  %9s  %s\n", from.ID, from.Count, size(from.Bytes), from.URL)
+			fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("from    %-14s %4d  %9s  %s", from.ID, from.Count, size(from.Bytes), from.URL), " "))
 			if from.Kind == manifest.RPM {
 				fmt.Fprintf(w, "signed  %-14s packages: %s, metadata: %s\n", from.ID, from.Signatures, from.MetadataSignatures)
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -35,25 +36,55 @@ func upgradeHint(err error) error {
 	return withHint(err, "--allow-upgrades lets newer builds take their place")
 }
 
-// writeTransactions says what would change on nodes.
+// writeTransactions says what would change on nodes. Why one is blocked is in the
+// error.
 func writeTransactions(w io.Writer, list []*build.Transaction) {
+	writeNodes(w, "", list, func(t *build.Transaction) string { return newPackages(t) + otherChanges(t) })
+}
+
+// writeNodes writes the changes of each node in indented lines, and once what is
+// the same on several.
+func writeNodes(w io.Writer, indent string, list []*build.Transaction, changes func(*build.Transaction) string) {
+	first := map[string]string{} // by what changes: the node that it was told of
 	for _, t := range list {
-		fmt.Fprintf(w, "node    %s: %s\n", t.Node, t)
-		for _, c := range t.New {
-			fmt.Fprintf(w, "  new      %s-%s.%s\n", c.Name, c.EVR, c.Arch)
+		fmt.Fprintf(w, "%snode    %s: %s\n", indent, t.Node, t)
+		text := changes(t)
+		if text == "" {
+			continue
 		}
-		for _, c := range t.Upgraded {
-			fmt.Fprintf(w, "  upgraded %s.%s from %s to %s\n", c.Name, c.Arch, c.From, c.EVR)
+		if same := first[text]; same != "" {
+			fmt.Fprintf(w, "%s  the same packages as on %s\n", indent, same)
+			continue
 		}
-		for _, c := range t.VendorChanged {
-			fmt.Fprintf(w, "  vendor   %s.%s %s of %q, was %s of %q\n", c.Name, c.Arch, c.EVR, c.Vendor, c.From, c.FromVendor)
+		first[text] = t.Node
+		for line := range strings.Lines(text) {
+			fmt.Fprint(w, indent+line)
 		}
-		for _, c := range t.Reinstalled {
-			fmt.Fprintf(w, "  reinst.  %s-%s.%s\n", c.Name, c.EVR, c.Arch)
-		}
-		for _, c := range t.Replaced {
-			fmt.Fprintf(w, "  replaced %s-%s.%s by %s\n", c.Name, c.EVR, c.Arch, cmp.Or(c.By, "nothing"))
-		}
-		writeList(w, "blocked", t.Blocked)
 	}
+}
+
+func newPackages(t *build.Transaction) string {
+	var b strings.Builder
+	for _, c := range t.New {
+		fmt.Fprintf(&b, "  new      %s-%s.%s\n", c.Name, c.EVR, c.Arch)
+	}
+	return b.String()
+}
+
+// otherChanges are those of the node's own packages.
+func otherChanges(t *build.Transaction) string {
+	var b strings.Builder
+	for _, c := range t.Upgraded {
+		fmt.Fprintf(&b, "  upgraded %s.%s from %s to %s\n", c.Name, c.Arch, c.From, c.EVR)
+	}
+	for _, c := range t.VendorChanged {
+		fmt.Fprintf(&b, "  vendor   %s.%s %s of %q, was %s of %q\n", c.Name, c.Arch, c.EVR, c.Vendor, c.From, c.FromVendor)
+	}
+	for _, c := range t.Reinstalled {
+		fmt.Fprintf(&b, "  reinst.  %s-%s.%s\n", c.Name, c.EVR, c.Arch)
+	}
+	for _, c := range t.Replaced {
+		fmt.Fprintf(&b, "  replaced %s-%s.%s by %s\n", c.Name, c.EVR, c.Arch, cmp.Or(c.By, "nothing"))
+	}
+	return b.String()
 }

@@ -34,8 +34,9 @@ func (t worldTree) Open(_ context.Context, path string) (io.ReadCloser, error) {
 }
 
 // nodeFacts writes the facts of a node that has what some requests pull in from
-// the world's BaseOS and AppStream: node FILE REQUEST… [NAME=EVR]… [NAME:requires=DEP]… [NAME:vendor=WHO]…
-// The second form gives a package another version, the third one more requirement.
+// the world's BaseOS and AppStream: node FILE REQUEST… [NAME=EVR]… [NAME:requires=DEP]… [NAME:vendor=WHO]… [exclude:GLOB]
+// The second form gives a package another version, the third one more requirement;
+// the last excludes packages, as dnf.conf of the node would.
 func nodeFacts(world *fixture.World) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, args []string) {
 		pool := rpm.NewPool()
@@ -46,12 +47,16 @@ func nodeFacts(world *fixture.World) func(*testscript.TestScript, bool, []string
 		_, err := repomd.Load(context.Background(), pool, inputs, repomd.Options{})
 		ts.Check(err)
 		pool.Prepare("x86_64")
+		var exclude []manifest.Exclude
 		job, changes, wants, vendors := solve.Job{}, map[string]string{}, map[string]string{}, map[string]string{}
 		for _, arg := range args[1:] {
 			name, dep, isRequires := strings.Cut(arg, ":requires=")
 			whose, vendor, isVendor := strings.Cut(arg, ":vendor=")
 			other, evr, isChange := strings.Cut(arg, "=")
+			glob, isExclude := strings.CutPrefix(arg, "exclude:")
 			switch {
+			case isExclude:
+				exclude = append(exclude, manifest.Exclude{Where: "main", Option: "excludepkgs", Patterns: []string{glob}})
 			case isVendor:
 				vendors[whose] = vendor
 			case isRequires:
@@ -67,7 +72,7 @@ func nodeFacts(world *fixture.World) func(*testscript.TestScript, bool, []string
 		n := manifest.Node{
 			Version:   manifest.NodeVersion,
 			Collected: manifest.Collected{By: "a test", Time: time.Unix(1_700_000_000, 0), Booted: true},
-			OS:        manifest.NodeOS{Family: "rhel", ID: "rocky", Release: "9.4", Name: "Rocky Linux 9.4"}, Arch: "x86_64",
+			OS:        manifest.NodeOS{Family: "rhel", ID: "rocky", Release: "9.4", Name: "Rocky Linux 9.4"}, Arch: "x86_64", Excludes: exclude,
 		}
 		for _, id := range res.Packages {
 			p := pool.Describe(id)

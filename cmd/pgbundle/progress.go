@@ -220,7 +220,7 @@ func writePlan(w io.Writer, p build.Plan) {
 	fmt.Fprintf(w, "  %-10s %4s  %9s, of which %s are fetched now\n", "all", "", size(p.Bytes), size(p.ToFetch))
 	for _, s := range p.Sources {
 		if s.Count > 0 {
-			fmt.Fprintf(w, "  from    %-14s %4d  %9s  %s\n", s.ID, s.Count, size(s.Bytes), s.URL)
+			fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  from    %-14s %4d  %9s  %s", s.ID, s.Count, size(s.Bytes), s.URL), " "))
 			if s.Kind == manifest.RPM {
 				fmt.Fprintf(w, "  signed  %-14s packages: %s, metadata: %s\n", s.ID, s.Signatures, s.MetadataSignatures)
 			}
@@ -230,9 +230,7 @@ func writePlan(w io.Writer, p build.Plan) {
 		}
 	}
 	writeList(w, "changed", p.Changes)
-	for _, t := range p.Nodes {
-		fmt.Fprintf(w, "  node    %s: %s\n", t.Node, t)
-	}
+	writeNodes(w, "  ", p.Nodes, otherChanges)
 	writeList(w, "note", p.Notes)
 }
 

@@ -45,17 +45,18 @@ func resolveRPMCommand(h host) *cli.Command {
 	flags = slices.Concat(flags, pinFlags(), moduleFlags(), factsFlags())
 	return &cli.Command{
 		Name:      "rpm",
-		Usage:     "close a set of RPM requirements on an empty system, as dnf would",
+		Usage:     "close a set of RPM requirements on an empty system or on a node, as dnf would",
 		ArgsUsage: "NAME…",
 		Description: `NAME is a package, a glob, a NEVRA, a capability, a /path or a @group; "-" reads
-names from stdin, one a line. Prints one NEVRA a line. A newest build that cannot be met is
-passed over for the newest that can, and stderr says so. With --each, which passes
-none over, a NAME without a solution is a line with its error, and the exit status
-is 0. With --json a refusal is its problems, as data.
+names from stdin, one a line. Prints one NEVRA a line. A newest build that cannot be
+met is passed over for the newest that can, and stderr says so. With --each, which
+passes none over, a NAME without a solution is a line with its error, and the exit
+status is 0. With --json a refusal is its problems, as data.
 
 With --node the packages of that node are there already: the answer is what would
-be new on it, upgraded, replaced, or of another vendor. Nothing of the node is
-removed or downgraded, and anything but new packages takes --allow-upgrades.
+be new on it, upgraded, replaced, or of another vendor, and with --json a list with
+an object for each node. Nothing of the node is removed or downgraded, and anything
+but new packages takes --allow-upgrades. Its excludes and version locks count.
 
 Examples:
    pgbundle resolve rpm --repo baseos=/srv/baseos --repo appstream=/srv/appstream haproxy

@@ -64,6 +64,8 @@ type verification struct {
 	ForNodes bool                 `json:"for_nodes,omitempty"` // a delta for nodes, which closes beside what they have
 	OK       bool                 `json:"ok"`
 
+	madeFor []manifest.LockNode // the nodes of a delta
+
 	trusting bool // there was a key to check with
 	delta    bool
 	asked    bool // the facts of all nodes of a delta were there to check with
@@ -121,9 +123,22 @@ func runVerify(c *cli.Context, h host) error {
 		v.write(h.stdout)
 	}
 	if failure != nil {
-		return upgradeHint(trustHint(fmt.Errorf("verify %s: %w", path, failure)))
+		return v.deltaHint(upgradeHint(trustHint(fmt.Errorf("verify %s: %w", path, failure))), nodes)
 	}
 	return nil
+}
+
+// deltaHint adds the way out where a node is blocked that a delta was not made for.
+func (v *verification) deltaHint(err error, nodes []*build.Node) error {
+	if _, blocked := errors.AsType[*build.BlockedError](err); !blocked || !v.ForNodes {
+		return err
+	}
+	for _, n := range nodes {
+		if !slices.Contains(v.madeFor, n.LockNode) {
+			return withHint(err, "this delta was not made for "+n.Name+" as its facts describe it: build one with its facts as --node too, or a full bundle")
+		}
+	}
+	return err
 }
 
 // trustHint adds how a key comes to be trusted to an error that says that none
@@ -148,7 +163,7 @@ func (v *verification) prove(c *cli.Context, nodes []*build.Node) error {
 		return manifest.Classify(manifest.ErrDamaged, errors.New("another bundle lies there than the one whose bytes were checked"))
 	}
 	m := b.Manifest()
-	v.Target, v.ForNodes, v.delta = &m.Lock.Target, len(m.Lock.Nodes) > 0, m.Lock.IsDelta()
+	v.Target, v.madeFor, v.ForNodes, v.delta = &m.Lock.Target, m.Lock.Nodes, len(m.Lock.Nodes) > 0, m.Lock.IsDelta()
 	v.asked = !slices.ContainsFunc(m.Lock.Nodes, func(of manifest.LockNode) bool {
 		return !slices.ContainsFunc(nodes, func(n *build.Node) bool { return n.SHA256 == of.SHA256 })
 	})

@@ -7,6 +7,15 @@ import "strings"
 // exclude pattern. A pattern is a glob over name, name.arch or any longer part of
 // the NEVRA, with or without the epoch.
 func (p *Pool) Filter(repo RepoID, include, exclude []string) {
+	p.filter(repo, include, exclude, NotIncluded, Excluded)
+}
+
+// FilterForNode is Filter by the patterns of a node's own dnf.conf.
+func (p *Pool) FilterForNode(repo RepoID, include, exclude []string) {
+	p.filter(repo, include, exclude, NodeNotIncluded, NodeExcluded)
+}
+
+func (p *Pool) filter(repo RepoID, include, exclude []string, left, named Why) {
 	if len(include) == 0 && len(exclude) == 0 {
 		return
 	}
@@ -17,10 +26,10 @@ func (p *Pool) Filter(repo RepoID, include, exclude []string) {
 		}
 		forms := p.forms(pkg)
 		if len(include) > 0 && firstMatch(include, forms) == "" {
-			p.Hide(id, NotIncluded, included)
+			p.Hide(id, left, included)
 		}
 		if pattern := firstMatch(exclude, forms); pattern != "" {
-			p.Hide(id, Excluded, p.InternString(pattern))
+			p.Hide(id, named, p.InternString(pattern))
 		}
 	})
 }

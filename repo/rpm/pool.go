@@ -38,15 +38,18 @@ type Why uint8
 
 // The reasons to hide a package.
 const (
-	Visible     Why = iota
-	Excluded        // an excludepkgs pattern matches
-	NotIncluded     // no includepkgs pattern matches
-	Modular         // an artifact of a module stream that is not active
-	Shadowed        // a module stream that is active has packages of its name
-	Locked          // a version lock is for another build
+	Visible         Why = iota
+	Excluded            // an excludepkgs pattern of its repository matches
+	NotIncluded         // no includepkgs pattern of its repository matches
+	Modular             // an artifact of a module stream that is not active
+	Shadowed            // a module stream that is active has packages of its name
+	Locked              // a version lock is for another build
+	NodeExcluded        // an excludepkgs pattern of the node matches
+	NodeNotIncluded     // no includepkgs pattern of the node matches
+	NotCarried          // the bundle does not carry it
 )
 
-// String gives dnf's words for the filter.
+// String gives dnf's words for the filter, where dnf has it.
 func (w Why) String() string {
 	switch w {
 	case Excluded:
@@ -59,6 +62,12 @@ func (w Why) String() string {
 		return "shadowed"
 	case Locked:
 		return "locked"
+	case NodeExcluded:
+		return "excluded on the node"
+	case NodeNotIncluded:
+		return "not included on the node"
+	case NotCarried:
+		return "not carried"
 	}
 	return ""
 }

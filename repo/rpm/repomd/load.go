@@ -144,6 +144,9 @@ func (l *loader) readIndex(ctx context.Context) error {
 		l.out.Index, err = ParseIndex(data)
 	}
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w (an address is that of the folder with repodata/ in it)", err)
+		}
 		return fmt.Errorf("read repomd.xml of %s: %w", l.out.Name, err)
 	}
 	var ok bool

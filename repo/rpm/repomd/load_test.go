@@ -110,7 +110,7 @@ func TestLoadRefuses(t *testing.T) {
 		tree memory
 		want string
 	}{
-		{"no repository", memory{}, "read repomd.xml of test: open repodata/repomd.xml: file does not exist"},
+		{"no repository", memory{}, "read repomd.xml of test: open repodata/repomd.xml: file does not exist (an address is that of the folder with repodata/ in it)"},
 		{"HTML for repomd", memory{IndexPath: []byte(html)},
 			"read repomd.xml of test: it is an HTML page, not XML: does a login or a proxy answer at that address?"},
 		{"empty repomd", memory{IndexPath: nil}, "read repomd.xml of test: it is empty"},

@@ -82,7 +82,7 @@ func (a *activation) readOptions() error {
 		case !ok || name == "" || stream == "":
 			errs = append(errs, fmt.Errorf("enable module %q: want NAME:STREAM", e))
 		case !has(func(s *Stream) bool { return s.Name == name && s.Stream == stream }):
-			errs = append(errs, fmt.Errorf("enable module %q: no repository has that stream%s", e, a.offer(name)))
+			errs = append(errs, fmt.Errorf("enable module %q: no repository has that %s", e, a.offer(name)))
 		case other != "" && other != stream:
 			errs = append(errs, fmt.Errorf("enable module %q: %s:%s is enabled too, and a module has one stream", e, name, other))
 		case slices.Contains(a.opts.Disabled, name):
@@ -93,24 +93,38 @@ func (a *activation) readOptions() error {
 	}
 	for _, name := range a.opts.Disabled {
 		if !has(func(s *Stream) bool { return s.Name == name }) {
-			errs = append(errs, fmt.Errorf("disable module %q: no repository has that module", name))
+			errs = append(errs, fmt.Errorf("disable module %q: no repository has that module%s", name, a.names()))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// offer names the streams of a module, for a message.
+// offer names the streams of a module, or the modules, for a message.
 func (m *Modules) offer(name string) string {
 	var streams []string
 	for _, s := range m.Streams {
-		if s.Name == name && !slices.Contains(streams, s.Stream) {
+		if s.Name == name {
 			streams = append(streams, s.Stream)
 		}
 	}
 	if len(streams) == 0 {
-		return ""
+		return "module" + m.names()
 	}
-	return ", only " + strings.Join(streams, ", ")
+	slices.Sort(streams)
+	return "stream, only " + strings.Join(slices.Compact(streams), ", ")
+}
+
+// names lists the modules, for a message.
+func (m *Modules) names() string {
+	var names []string
+	for _, s := range m.Streams {
+		names = append(names, s.Name)
+	}
+	if len(names) == 0 {
+		return ", nor any other"
+	}
+	slices.Sort(names)
+	return ", only " + strings.Join(slices.Compact(names), ", ")
 }
 
 // defaults lists the modules whose default stream counts.

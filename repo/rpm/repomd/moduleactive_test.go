@@ -72,7 +72,7 @@ func TestActive(t *testing.T) {
 		{"two streams of one", []string{"db:5:a", "db:6:a"}, "db:5 db:6", "", `enable module "db:6": db:5 is enabled too, and a module has one stream`},
 		{"enabled and disabled", []string{"db:5:a"}, "db:5", "db", `enable module "db:5": the module is disabled too`},
 		{"every mistake", []string{"db:5:a"}, "db:6 x:1", "y", "enable module \"db:6\": no repository has that stream, only 5\n" +
-			"enable module \"x:1\": no repository has that stream\ndisable module \"y\": no repository has that module"},
+			"enable module \"x:1\": no repository has that module, only db\ndisable module \"y\": no repository has that module, only db"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			m := readStreams(c.streams...)

@@ -128,7 +128,7 @@ func TestModules(t *testing.T) {
 		{"what it requires is enabled otherwise", modulesText, ModuleOptions{Enabled: []string{"lib:3"}}, false,
 			"lib-3-1.module.x86_64 plain-1-1.x86_64 db-9-1.x86_64 db-compat-1-1.x86_64"},
 		{"an unknown stream", modulesText, ModuleOptions{Enabled: []string{"db:7"}}, false, `enable module "db:7": no repository has that stream, only 1, 2`},
-		{"an unknown module", modulesText, ModuleOptions{Enabled: []string{"x:7"}}, false, `enable module "x:7": no repository has that stream`},
+		{"an unknown module", modulesText, ModuleOptions{Enabled: []string{"x:7"}}, false, `enable module "x:7": no repository has that module, only db, lib`},
 		{"no stream", modulesText, ModuleOptions{Enabled: []string{"db"}}, false, `enable module "db": want NAME:STREAM`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -209,6 +209,12 @@ func (s *Solver) filterText(r *Reason) string {
 		return fmt.Sprintf("excludepkgs=%s of repository %s names %s", r.By, repo, them(r.Packages))
 	case rpm.NotIncluded:
 		return fmt.Sprintf("includepkgs=%s of repository %s does not name %s", r.By, repo, them(r.Packages))
+	case rpm.NodeExcluded:
+		return fmt.Sprintf("excludepkgs=%s of the node names %s", r.By, them(r.Packages))
+	case rpm.NodeNotIncluded:
+		return fmt.Sprintf("includepkgs=%s of the node does not name %s", r.By, them(r.Packages))
+	case rpm.NotCarried:
+		return fmt.Sprintf("the bundle does not carry %s", them(r.Packages))
 	case rpm.Locked:
 		return fmt.Sprintf("the version lock %s of the node keeps %s out", r.By, them(r.Packages))
 	case rpm.Shadowed:
