@@ -99,7 +99,8 @@ func unknownGroup(request string, comps *repomd.Comps, err error) error {
 	case len(near) > 0:
 		return fmt.Errorf("no group matches %s\n  (did you mean @%s?)", request, strings.Join(near, ", @"))
 	}
-	return fmt.Errorf("no group matches %s", request)
+	slices.Sort(ids)
+	return fmt.Errorf("no group matches %s\n  (there are @%s)", request, strings.Join(slices.Compact(ids), ", @"))
 }
 
 // settled replaces each request for groups by the packages that were taken for
