@@ -2,6 +2,8 @@ package build
 
 import (
 	"fmt"
+	"os"
+	"strings"
 
 	"pgbundle/repo/fetch"
 	"pgbundle/repo/pypi"
@@ -39,7 +41,7 @@ func (o *Options) Connect(n Network) error {
 	return err
 }
 
-// AskPip takes the index that pip on this host is set up for, and returns the
+// AskPip takes the places that pip on this host is set up for, and returns the
 // certificates (PEM) that pip trusts there, if it names any. Where no index is
 // found, the error comes when one is needed.
 func (o *Options) AskPip(host PipHost) (roots []byte, err error) {
@@ -48,9 +50,13 @@ func (o *Options) AskPip(host PipHost) (roots []byte, err error) {
 		o.Sources.NoIndex = err
 		return nil, nil
 	}
-	o.Sources.HostIndex = o.Sources.clean(pip.IndexURL)
-	if len(pip.ExtraIndexURLs)+len(pip.FindLinks) > 0 {
-		o.Notes = append(o.Notes, "pip's further indexes and folders (extra-index-url, find-links) are passed over")
+	o.Sources.HostPip = HostPip{IndexURL: o.Sources.clean(pip.IndexURL), ExtraIndexURLs: each(pip.ExtraIndexURLs, o.Sources.clean)}
+	for _, address := range pip.FindLinks {
+		if _, err := os.Stat(address); err != nil && !strings.Contains(address, "://") {
+			o.Notes = append(o.Notes, fmt.Sprintf("find-links %s, which pip is set up with, is not there, and is passed over", address))
+			continue
+		}
+		o.Sources.HostPip.FindLinks = append(o.Sources.HostPip.FindLinks, o.Sources.withoutUser(address))
 	}
 	if pip.Cert != "" {
 		if roots, err = host.ReadFile(pip.Cert); err != nil {

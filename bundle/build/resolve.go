@@ -14,7 +14,6 @@ import (
 	"pgbundle/repo"
 	"pgbundle/repo/fetch"
 	"pgbundle/repo/galaxy"
-	"pgbundle/repo/pypi"
 )
 
 // Resolve turns the spec of the options into a new lock. Old is the lock
@@ -175,19 +174,20 @@ func (r *resolving) askPackages(ctx context.Context, request *rpmRequest, nodes 
 // wheelsAndCollections resolves both wheelhouses and then, for the ansible-core
 // that was found, the collections.
 func (r *resolving) wheelsAndCollections(ctx context.Context) error {
-	place, err := r.options.Sources.index()
+	places, err := r.options.openWheelPlaces()
 	if err != nil {
 		return err
 	}
-	index, err := pypi.Open(r.options.Fetch, place)
+	before, err := r.options.Spec.excludeNewer()
 	if err != nil {
-		return fmt.Errorf("open package index: %w", err)
+		return err // Check refused it before
 	}
+	index := places.join()
 	var errs []error
 	core := ""
 	for _, role := range []manifest.Role{manifest.TargetNode, manifest.Control} {
 		artifacts, err := r.ask(ctx, wheelhouseRequest{
-			index: index, client: r.options.Fetch, role: role, clock: &r.clock, note: r.note,
+			places: places, index: index, before: before, client: r.options.Fetch, role: role, clock: &r.clock, note: r.note,
 			wants: wanted(r.lock.Requests, manifest.Wheel, role), constraints: wanted(r.lock.Constraints, manifest.Wheel, role),
 		})
 		if err != nil {
@@ -199,7 +199,9 @@ func (r *resolving) wheelsAndCollections(ctx context.Context) error {
 			}
 		}
 	}
-	r.source(manifest.Source{ID: indexSource, Kind: manifest.Wheel, Role: manifest.Provides, URLs: []string{address(place)}})
+	for _, place := range places {
+		r.source(manifest.Source{ID: place.id, Kind: manifest.Wheel, Role: manifest.Provides, URLs: []string{address(place.address)}})
+	}
 	if core != "" {
 		errs = append(errs, r.collections(ctx, core))
 	}

@@ -2,7 +2,6 @@ package build
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"pgbundle/manifest"
@@ -27,15 +26,18 @@ type Resolved struct {
 
 // ResolveWheels resolves requirements for the spec's interpreter on the nodes.
 func ResolveWheels(ctx context.Context, o Options, wants, constraints []string) ([]Resolved, error) {
-	place, err := o.Sources.index()
+	places, err := o.openWheelPlaces()
 	if err != nil {
 		return nil, err
 	}
-	index, err := pypi.Open(o.Fetch, place)
+	before, err := o.Spec.excludeNewer()
 	if err != nil {
-		return nil, fmt.Errorf("open package index: %w", err)
+		return nil, err // Check refused it before
 	}
-	res, err := pypi.Resolve(ctx, index, wants, constraints, pythonTarget(o.Spec.MachineTarget(), manifest.TargetNode))
+	resolver := pypi.Resolver{
+		Index: places.join(), Target: pythonTarget(o.Spec.MachineTarget(), manifest.TargetNode), Constraints: constraints, Before: before,
+	}
+	res, err := resolver.Resolve(ctx, wants)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +46,7 @@ func ResolveWheels(ctx context.Context, o Options, wants, constraints []string) 
 	}
 	list := make([]Resolved, len(res.Files))
 	for i, c := range res.Files {
-		list[i] = Resolved{Name: c.Name, Version: c.Version, File: c.Filename, Size: c.Size, SHA256: c.SHA256, WantedBy: c.WantedBy}
+		list[i] = Resolved{Name: c.Name, Version: c.Version, File: c.Filename, Size: c.Size, SHA256: c.SHA256, Source: c.Source, WantedBy: c.WantedBy}
 	}
 	return list, nil
 }

@@ -17,7 +17,6 @@ import (
 	"pgbundle/repo"
 	"pgbundle/repo/fetch"
 	"pgbundle/repo/galaxy"
-	"pgbundle/repo/pypi"
 	"pgbundle/repo/rpm/dnfconf"
 	"pgbundle/repo/rpm/repomd"
 )
@@ -26,16 +25,25 @@ import (
 type Sources struct {
 	Repos    []dnfconf.Repo
 	Explicit map[string]bool // ids of repositories that were given by address
-	// IndexURL, GalaxyURL and EtcdURLs are what was asked for: empty leaves it to
+	// IndexURL and those up to EtcdURLs are what was asked for: empty leaves it to
 	// the lock, and for a new lock to the defaults.
-	IndexURL  string
-	GalaxyURL string
-	EtcdURLs  []string
-	HostIndex string // the Python package index that pip on this host is set up for
-	NoIndex   error  // why none was found; told when one is needed
+	IndexURL       string
+	ExtraIndexURLs []string
+	FindLinks      []string
+	GalaxyURL      string
+	EtcdURLs       []string
+	HostPip        HostPip
+	NoIndex        error // why no index was found; told when one is needed
 	// Credentials are those that stood in the addresses or the repositories'
 	// configuration. The addresses above hold none.
 	Credentials []fetch.Credential
+}
+
+// HostPip is where pip on this host is set up to look.
+type HostPip struct {
+	IndexURL       string // "": in FindLinks alone
+	ExtraIndexURLs []string
+	FindLinks      []string
 }
 
 // Host is what the host's own configuration says, for a spec that leaves a
@@ -77,6 +85,8 @@ func (h Host) repos(vars dnfconf.Vars) ([]dnfconf.Repo, error) {
 func FindSources(s Spec, host Host) (Sources, []string, error) {
 	src := Sources{Explicit: map[string]bool{}}
 	src.IndexURL = src.clean(s.IndexURL)
+	src.ExtraIndexURLs = each(s.ExtraIndexURLs, src.clean)
+	src.FindLinks = each(s.FindLinks, src.withoutUser)
 	src.GalaxyURL = src.clean(s.GalaxyURL)
 	for _, u := range s.EtcdURLs {
 		src.EtcdURLs = append(src.EtcdURLs, src.clean(u))
@@ -125,14 +135,7 @@ func passedOver(r dnfconf.Repo) []string {
 	return notes
 }
 
-// index, galaxy and etcd are the places that a new lock is made from.
-func (src *Sources) index() (string, error) {
-	if address := cmp.Or(src.IndexURL, src.HostIndex); address != "" {
-		return address, nil
-	}
-	return "", src.NoIndex
-}
-
+// galaxy and etcd are places that a new lock is made from.
 func (src *Sources) galaxy() string { return cmp.Or(src.GalaxyURL, galaxyServer) }
 
 func (src *Sources) etcd() []string {
@@ -143,8 +146,18 @@ func (src *Sources) etcd() []string {
 }
 
 // clean makes a folder's address absolute, and keeps the user and password of a
-// URL apart from it.
+// URL apart from it. A slash at its end goes.
 func (src *Sources) clean(address string) string {
+	address = src.withoutUser(address)
+	if strings.Contains(address, "://") {
+		return strings.TrimRight(address, "/")
+	}
+	return address
+}
+
+// withoutUser is clean for the address of a page, whose links would lead
+// elsewhere without the slash at its end.
+func (src *Sources) withoutUser(address string) string {
 	if address == "" {
 		return ""
 	}
@@ -156,14 +169,21 @@ func (src *Sources) clean(address string) string {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.User == nil {
-		return strings.TrimRight(address, "/")
+		return address
 	}
 	password, _ := u.User.Password()
 	user := u.User.Username()
 	u.User = nil
-	clean := strings.TrimRight(u.String(), "/")
-	src.Credentials = append(src.Credentials, fetch.Credential{Scope: clean, User: user, Password: password})
-	return clean
+	src.Credentials = append(src.Credentials, fetch.Credential{Scope: u.String(), User: user, Password: password})
+	return u.String()
+}
+
+func each(addresses []string, change func(string) string) []string {
+	var out []string
+	for _, address := range addresses {
+		out = append(out, change(address))
+	}
+	return out
 }
 
 // credentials are those of a repository's configuration, for each of its
@@ -303,13 +323,17 @@ func first(urls []string) []string { return urls[:min(len(urls), 8)] }
 func (o Options) sourcesOf(ctx context.Context, lock *manifest.Lock) (map[string]repo.Locator, error) {
 	at := map[string]repo.Locator{}
 	var errs []error
+	wheels, err := o.wheelAddresses(lock)
+	if err != nil {
+		return nil, err
+	}
 	for _, s := range lock.Sources {
 		urls := s.URLs
 		switch s.Kind {
 		case manifest.RPM:
 			at[s.ID] = fetch.Base{Client: o.Fetch, URLs: o.baseURLs(s)}
 		case manifest.Wheel:
-			index, err := pypi.Open(o.Fetch, orFirst(o.Sources.IndexURL, urls))
+			index, err := o.openWheelPlace(wheelPlace{id: s.ID, address: wheels[s.ID]})
 			if err != nil {
 				errs = append(errs, err)
 				continue

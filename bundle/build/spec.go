@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -50,9 +51,15 @@ type Spec struct {
 	Signatures         map[string]manifest.SignaturePolicy `yaml:"signatures,omitempty"`
 	MetadataSignatures map[string]manifest.SignaturePolicy `yaml:"metadata_signatures,omitempty"`
 
-	IndexURL  string   `yaml:"index_url,omitempty"`
-	GalaxyURL string   `yaml:"galaxy_url,omitempty"`
-	EtcdURLs  []string `yaml:"etcd_urls,omitempty"`
+	IndexURL       string   `yaml:"index_url,omitempty"`
+	ExtraIndexURLs []string `yaml:"extra_index_urls,omitempty"` // further Python package indexes
+	FindLinks      []string `yaml:"find_links,omitempty"`       // pages of links to wheels, or folders of wheels
+	GalaxyURL      string   `yaml:"galaxy_url,omitempty"`
+	EtcdURLs       []string `yaml:"etcd_urls,omitempty"`
+
+	// ExcludeNewer leaves out wheels that were uploaded at this time (RFC 3339)
+	// or later, or after this day (2006-01-02) in UTC.
+	ExcludeNewer string `yaml:"exclude_newer,omitempty"`
 }
 
 const (
@@ -108,6 +115,19 @@ func (s Spec) MachineTarget() manifest.Target {
 	}
 }
 
+// excludeNewer is the time from which on uploads do not count; zero: all do. A
+// day is one that counts to its end, in UTC, since the host's own zone would make
+// the answer depend on the host.
+func (s Spec) excludeNewer() (time.Time, error) {
+	if s.ExcludeNewer == "" {
+		return time.Time{}, nil
+	}
+	if day, err := time.Parse(time.DateOnly, s.ExcludeNewer); err == nil {
+		return day.AddDate(0, 0, 1), nil
+	}
+	return time.Parse(time.RFC3339, s.ExcludeNewer)
+}
+
 // moduleOptions say which module streams are on at the nodes.
 func (s Spec) moduleOptions() repomd.ModuleOptions {
 	major, _, _ := strings.Cut(s.MachineTarget().Release, ".")
@@ -116,7 +136,7 @@ func (s Spec) moduleOptions() repomd.ModuleOptions {
 
 // Digest is the sha256 of what the spec wants, in hex. Where things come from
 // is left out, so that a mirror can stand in for a repository, under the
-// repository's id, without a new lock.
+// repository's id, without a new lock; how many places there are is not.
 func (s Spec) Digest() (string, error) {
 	ids := make([]string, 0, len(s.Repositories))
 	for id := range s.Repositories {
@@ -124,11 +144,14 @@ func (s Spec) Digest() (string, error) {
 	}
 	slices.Sort(ids)
 	s.Repositories = nil
-	s.IndexURL, s.GalaxyURL, s.EtcdURLs = "", "", nil
+	extra, links := len(s.ExtraIndexURLs), len(s.FindLinks)
+	s.IndexURL, s.ExtraIndexURLs, s.FindLinks, s.GalaxyURL, s.EtcdURLs = "", nil, nil, "", nil
 	text, err := yaml.Marshal(struct {
 		Spec         Spec     `yaml:"spec"`
 		Repositories []string `yaml:"repositories,omitempty"`
-	}{s, ids})
+		ExtraIndexes int      `yaml:"extra_indexes,omitempty"`
+		FindLinks    int      `yaml:"find_links,omitempty"`
+	}{s, ids, extra, links})
 	if err != nil {
 		return "", fmt.Errorf("digest of the spec: %w", err)
 	}

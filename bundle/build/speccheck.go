@@ -100,6 +100,17 @@ func (s Spec) mistakes() []mistake {
 			}
 		}
 	}
+	if _, err := s.excludeNewer(); err != nil {
+		wrong("exclude_newer", s.ExcludeNewer, "exclude_newer %q: takes a date such as 2025-01-31, or a time such as 2025-01-31T12:00:00Z", s.ExcludeNewer)
+	}
+	for _, field := range []struct {
+		key    string
+		places []string
+	}{{"extra_index_urls", s.ExtraIndexURLs}, {"find_links", s.FindLinks}} {
+		if slices.Contains(field.places, "") {
+			wrong(field.key, "", "%s: takes URLs or folders, and one is empty", field.key)
+		}
+	}
 	return append(list, s.wrongRequirements()...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"pgbundle/manifest"
 	"pgbundle/repo/fetch"
@@ -17,11 +18,11 @@ import (
 	"pgbundle/repo/pypi/tags"
 )
 
-const indexSource = "pypi" // its id in the lock
-
 // wheelhouseRequest asks for one wheelhouse: a repo.Source.
 type wheelhouseRequest struct {
-	index       pypi.Index
+	places      wheelPlaces
+	index       pypi.Index // of all places
+	before      time.Time  // files uploaded then or later do not count; zero: all do
 	client      *fetch.Client
 	role        manifest.Role
 	wants       []string
@@ -33,7 +34,8 @@ type wheelhouseRequest struct {
 // Resolve finds the wheels of the role for the target's interpreter, and makes
 // wheels of source archives to know their digests.
 func (r wheelhouseRequest) Resolve(ctx context.Context, target manifest.Target) ([]manifest.Artifact, error) {
-	res, err := pypi.Resolve(ctx, r.index, r.wants, r.constraints, pythonTarget(target, r.role))
+	resolver := pypi.Resolver{Index: r.index, Target: pythonTarget(target, r.role), Constraints: r.constraints, Before: r.before}
+	res, err := resolver.Resolve(ctx, r.wants)
 	if err != nil {
 		return nil, fmt.Errorf("resolve wheels for the %s node: %w", r.role, err)
 	}
@@ -58,7 +60,7 @@ func (r wheelhouseRequest) artifact(ctx context.Context, c pypi.Chosen, arch str
 	a := manifest.Artifact{
 		Path: path.Join(wheelhouse(r.role), placedName(c.Filename, arch)), Kind: manifest.Wheel, Name: c.Name, Version: c.Version,
 		Size: c.Size, SHA256: c.SHA256,
-		From:  manifest.Origin{Source: indexSource, Path: c.Path(), Size: c.Size, SHA256: c.SHA256},
+		From:  manifest.Origin{Source: c.Source, Path: c.Path(), Size: c.Size, SHA256: c.SHA256},
 		Roles: []manifest.Role{r.role}, WantedBy: c.WantedBy,
 	}
 	if c.Sdist {
@@ -91,7 +93,7 @@ func placedName(filename, arch string) string {
 
 // made makes a wheel of a source archive, so that the lock can name its digest.
 func (r wheelhouseRequest) made(ctx context.Context, a manifest.Artifact) (manifest.Artifact, error) {
-	urls, err := r.index.Locate(ctx, a.From.Path)
+	urls, err := r.places.index(a.From.Source).Locate(ctx, a.From.Path)
 	if err != nil {
 		return a, fmt.Errorf("fetch %s: %w", a.From.Path, err)
 	}

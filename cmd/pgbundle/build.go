@@ -35,9 +35,8 @@ func specFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "weak", Usage: "follow weak dependencies of RPMs too"},
 		&cli.StringSliceFlag{Name: "etcd-url", Usage: "folder of etcd releases: `URL` or folder; given again: mirrors"},
 		&cli.StringFlag{Name: "node-binary", Usage: "the pgbundle for the nodes, where this one does not fit: `FILE`, or a folder of releases"},
-		indexFlag(),
 	}
-	return slices.Concat(flags, pinFlags(), moduleFlags(), deltaFlags(), galaxyFlags())
+	return slices.Concat(flags, indexFlags(), pinFlags(), moduleFlags(), deltaFlags(), galaxyFlags())
 }
 
 func buildCommand(h host) *cli.Command {
@@ -115,7 +114,7 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 	}
 	for flag, field := range map[string]*string{
 		"pg": &spec.PostgreSQL, "etcd": &spec.Etcd, "target": &spec.Target, "arch": &spec.Arch, "patroni": &spec.Patroni,
-		"profile": &spec.Profile, "index-url": &spec.IndexURL, "galaxy-url": &spec.GalaxyURL,
+		"profile": &spec.Profile, "index-url": &spec.IndexURL, "exclude-newer": &spec.ExcludeNewer, "galaxy-url": &spec.GalaxyURL,
 	} {
 		if c.IsSet(flag) {
 			*field = c.String(flag)
@@ -138,6 +137,7 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 	for flag, field := range map[string]*[]string{
 		"with": &spec.With, "package": &spec.Packages, "constraint": &spec.Constraints, "pin": &spec.Pins, "present": &spec.Present, "etcd-url": &spec.EtcdURLs,
 		"enable-module": &spec.Modules, "disable-module": &spec.DisableModules,
+		"extra-index-url": &spec.ExtraIndexURLs, "find-links": &spec.FindLinks,
 	} {
 		if c.IsSet(flag) {
 			*field = c.StringSlice(flag)
@@ -270,7 +270,7 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, *build.Resolution, error) {
 	for _, flag := range []string{"config", "pg", "etcd", "target", "arch", "python", "node-python", "control-python",
 		"patroni", "with", "package", "constraint", "weak", "pin", "strict", "enable-module", "disable-module", "profile", "present",
-		"signatures", "metadata-signatures"} {
+		"signatures", "metadata-signatures", "exclude-newer"} {
 		if c.IsSet(flag) {
 			return build.Options{}, nil, &usageError{"--lock fixes what --" + flag + " asks for: give one of them", "pgbundle build --lock FILE"}
 		}
@@ -281,6 +281,7 @@ func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, 
 	}
 	var spec build.Spec
 	spec.Target, spec.Arch, spec.AllowUpgrades = "rhel"+lock.Target.Release, lock.Target.Arch, c.Bool("allow-upgrades")
+	spec.ExtraIndexURLs, spec.FindLinks = c.StringSlice("extra-index-url"), c.StringSlice("find-links")
 	spec.IndexURL, spec.GalaxyURL, spec.EtcdURLs = c.String("index-url"), c.String("galaxy-url"), c.StringSlice("etcd-url")
 	if err := reposOf(c, &spec); err != nil {
 		return build.Options{}, nil, err

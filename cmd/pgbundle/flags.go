@@ -71,8 +71,14 @@ func moduleFlags() []cli.Flag {
 	}
 }
 
-func indexFlag() cli.Flag {
-	return &cli.StringFlag{Name: "index-url", Usage: "Python package index: `URL` or folder (default: what pip is set up for)"}
+// indexFlags say where wheels come from, in the words of pip and uv.
+func indexFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "index-url", Usage: "Python package index: `URL` or folder (default: what pip is set up for)"},
+		&cli.StringSliceFlag{Name: "extra-index-url", Usage: "a further Python package index: `URL` or folder; none goes before another"},
+		&cli.StringSliceFlag{Name: "find-links", Usage: "take wheels also from this page of links or folder of files: `URL` or folder"},
+		&cli.StringFlag{Name: "exclude-newer", Usage: "leave out wheels uploaded after `DATE`, such as 2025-01-31, the end of that day in UTC, or from a time on, such as 2025-01-31T12:00:00Z"},
+	}
 }
 
 func galaxyFlags() []cli.Flag {

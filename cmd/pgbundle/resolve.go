@@ -180,8 +180,9 @@ func resolveWheelCommand(h host) *cli.Command {
 		&cli.StringFlag{Name: "python", Usage: "the interpreter's `VERSION`", Value: "3.9"},
 		&cli.StringFlag{Name: "arch", Usage: "the nodes' `ARCH`: x86_64 or aarch64", Value: "x86_64"},
 		&cli.StringSliceFlag{Name: "constraint", Usage: "narrow a version: `REQ`"},
-		indexFlag(), whyFlag(), jsonFlag(),
 	}
+	flags = append(flags, indexFlags()...)
+	flags = append(flags, whyFlag(), jsonFlag())
 	return &cli.Command{
 		Name:      "wheel",
 		Usage:     "resolve Python requirements for an interpreter on EL 9",
@@ -202,7 +203,8 @@ func runResolveWheel(c *cli.Context, h host) error {
 	if err != nil {
 		return err
 	}
-	spec := build.Spec{Arch: c.String("arch"), NodePython: c.String("python"), IndexURL: c.String("index-url"), Constraints: c.StringSlice("constraint")}
+	spec := build.Spec{Arch: c.String("arch"), NodePython: c.String("python"), Constraints: c.StringSlice("constraint"),
+		IndexURL: c.String("index-url"), ExtraIndexURLs: c.StringSlice("extra-index-url"), FindLinks: c.StringSlice("find-links"), ExcludeNewer: c.String("exclude-newer")}
 	if err := spec.Check(); err != nil {
 		return err
 	}

@@ -74,6 +74,7 @@ func programFolder(t *testing.T) string {
 //	flip FILE N    turns one bit of byte N
 //	exits N WORDS  is exec, and fails unless the exit status is N
 //	node FILE …    writes the facts of a node, see nodeFacts
+//	wheel FILE …   makes a wheel, see makeWheel
 func TestScript(t *testing.T) {
 	world, err := fixture.New("", fixture.Options{})
 	if err != nil {
@@ -86,7 +87,7 @@ func TestScript(t *testing.T) {
 		Setup:         func(env *testscript.Env) error { return setUp(env, world, folder) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fault": fault, "galaxytoken": askToken, "asked": asked, "flip": flip, "build": buildHere,
-			"exits": exits, "node": nodeFacts(world),
+			"exits": exits, "node": nodeFacts(world), "wheel": makeWheel,
 		},
 	})
 }
@@ -98,7 +99,7 @@ func setUp(env *testscript.Env, world *fixture.World, folder string) error {
 	env.Setenv("OTHER", strings.Replace(url, "127.0.0.1", "localhost", 1))
 	env.Setenv("PROGRAMS", folder)
 	env.Setenv("HOME", env.WorkDir+"/home")
-	for _, name := range []string{"XDG_CACHE_HOME", "NETRC", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PIP_INDEX_URL", "ANSIBLE_GALAXY_TOKEN"} {
+	for _, name := range []string{"XDG_CACHE_HOME", "NETRC", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "ANSIBLE_GALAXY_TOKEN"} {
 		env.Setenv(name, "")
 	}
 	for _, key := range []string{fixture.DistroKey, fixture.EPELKey, fixture.CurveKey} {

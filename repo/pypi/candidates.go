@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"pgbundle/manifest"
 	"pgbundle/repo/pypi/pep440"
 	"pgbundle/repo/pypi/sdist"
 	"pgbundle/repo/pypi/tags"
@@ -49,8 +50,9 @@ type project struct {
 const sourceRank = 1 << 20
 
 // newProject sorts out a page as pip's finder does: files that do not run on
-// the target are dropped before versions are compared.
-func newProject(page *Page, m *machine, before time.Time) *project {
+// the target are dropped before versions are compared. The error is that of a
+// file without upload time, when before asks for it.
+func newProject(page *Page, m *machine, before time.Time) (*project, error) {
 	p := &project{name: page.Name}
 	pythons := map[string]bool{"": true}
 	for i, file := range page.Files {
@@ -67,6 +69,14 @@ func newProject(page *Page, m *machine, before time.Time) *project {
 			}
 			l.build = wheel.Build
 		}
+		switch {
+		case before.IsZero() || file.local():
+		case file.UploadTime.IsZero():
+			return nil, noUploadTime(file)
+		case !file.UploadTime.Before(before):
+			p.skipped = append(p.skipped, skippedFile{file, version, tooNew})
+			continue
+		}
 		runs, known := pythons[file.RequiresPython]
 		if !known {
 			runs = m.runs(file.RequiresPython)
@@ -76,14 +86,16 @@ func newProject(page *Page, m *machine, before time.Time) *project {
 			p.skipped = append(p.skipped, skippedFile{file, version, otherPython})
 			continue
 		}
-		if !before.IsZero() && !file.UploadTime.Before(before) {
-			p.skipped = append(p.skipped, skippedFile{file, version, tooNew})
-			continue
-		}
 		p.links = append(p.links, l)
 	}
 	slices.SortFunc(p.links, compareLinks)
-	return p
+	return p, nil
+}
+
+func noUploadTime(f *File) error {
+	return manifest.Classify(manifest.ErrUsage, fmt.Errorf(
+		"%s does not say when %s was uploaded: leave --exclude-newer out, or take an index that has upload times in its JSON (PEP 700)",
+		cmp.Or(f.Source, "the index"), f.Filename))
 }
 
 // compareLinks puts the preferred first: the newer version, then the better
@@ -155,6 +167,17 @@ func newCandidate(name string, group []*link) *candidate {
 		c.files = append(c.files, l.file)
 	}
 	return c
+}
+
+// otherBytes warns of places that have another file under the name of the one
+// that is taken.
+func (c *candidate) otherBytes() (warnings []string) {
+	for _, f := range c.files {
+		if f.Filename == c.file.Filename && f.SHA256 != "" && c.file.SHA256 != "" && f.SHA256 != c.file.SHA256 {
+			warnings = append(warnings, fmt.Sprintf("%s of %s is taken, and that of %s has other bytes", f.Filename, c.file.Source, f.Source))
+		}
+	}
+	return warnings
 }
 
 // with returns the candidate with extras.

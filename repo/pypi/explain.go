@@ -204,7 +204,7 @@ func (p *project) whatThereIs(specifiers pep440.Specifiers, m *machine) []string
 		out = append(out, fmt.Sprintf("not for Python %s: %s", m.python, list(compact(pythons))))
 	}
 	if len(platforms) > 0 {
-		out = append(out, fmt.Sprintf("not for %s: %s", m.target, list(platforms)))
+		out = append(out, fmt.Sprintf("not for %s: %s", m.target, list(compact(platforms))))
 	}
 	if len(late) > 0 {
 		out = append(out, "uploaded too late: "+list(compact(late)))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/url"
 	"os"
 	"path"
 	"path/filepath"
@@ -18,8 +19,9 @@ import (
 	"pgbundle/repo/pypi/sdist"
 )
 
-// folderIndex is a flat folder of wheels and source archives, as pip's
-// --find-links. It also takes one level of folders, named as one likes.
+// folderIndex is a folder of wheels and source archives, in the order that pip
+// gives to those of --find-links. OpenFolder also takes one level of folders,
+// named as one likes.
 type folderIndex struct {
 	tree     repo.Tree
 	projects map[string]*Page
@@ -43,6 +45,9 @@ func openDir(folder string) (Index, error) {
 	if err != nil {
 		return nil, err
 	}
+	if folder, err = filepath.Abs(folder); err != nil {
+		return nil, fmt.Errorf("open folder of packages: %w", err)
+	}
 	return OpenTree(dirTree(folder), names), nil
 }
 
@@ -63,7 +68,7 @@ func listFolder(folder fs.FS) ([]string, error) {
 // wheelhouse, for which names are those below it.
 func OpenTree(tree repo.Tree, names []string) Index {
 	x := &folderIndex{tree: tree, projects: map[string]*Page{}, paths: map[*File]string{}, byPath: map[string]string{}}
-	for _, name := range slices.Sorted(slices.Values(names)) {
+	for _, name := range names {
 		project, _, _, err := identify(path.Base(name), "")
 		if err != nil {
 			continue
@@ -73,14 +78,26 @@ func OpenTree(tree repo.Tree, names []string) Index {
 			page = &Page{Name: project}
 			x.projects[project] = page
 		}
-		file := &File{Project: project, Filename: path.Base(name), Size: -1}
+		file := &File{Project: project, Filename: path.Base(name), Size: -1, link: linkOf(tree, name)}
 		page.Files = append(page.Files, file)
 		x.paths[file], x.byPath[file.Path()], x.byPath[file.Filename] = name, name, name
 	}
 	for _, page := range x.projects {
-		slices.SortStableFunc(page.Files, func(a, b *File) int { return cmp.Compare(a.Filename, b.Filename) })
+		slices.SortStableFunc(page.Files, func(a, b *File) int { return cmp.Compare(b.link, a.link) })
 	}
 	return x
+}
+
+// linkOf is the address of a file of a tree, as pip would order it by.
+func linkOf(tree repo.Tree, name string) string {
+	if folder, ok := tree.(dirTree); ok {
+		return fileURL(filepath.Join(string(folder), filepath.FromSlash(name)))
+	}
+	return name
+}
+
+func fileURL(name string) string {
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(name)}).String()
 }
 
 // fsTree is a folder as a repo.Tree.

@@ -24,7 +24,10 @@ func checkPage(t *testing.T, page *Page) {
 			t.Fatalf("address %q: %v", f.URL, err)
 		}
 	}
-	p := newProject(page, m, time.Time{})
+	p, err := newProject(page, m, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, group := range p.allowed(nil, false) {
 		if len(group) == 0 {
 			t.Fatal("an empty group")

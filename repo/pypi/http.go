@@ -68,6 +68,7 @@ type httpIndex struct {
 	client Getter
 	base   *url.URL
 	user   *url.Userinfo // goes with requests to the origin of base only
+	links  bool          // base is one page with files of many projects (pip's --find-links)
 	pages  flight[string, *Page]
 }
 
@@ -76,16 +77,23 @@ func (x *httpIndex) Project(ctx context.Context, name string) (*Page, error) {
 	if !pep508.ValidName(name) {
 		return nil, fmt.Errorf("index page of %q: no project has such a name: %w", name, fs.ErrNotExist)
 	}
-	return x.pages.do(name, func() (*Page, error) { return x.read(ctx, name) })
+	return x.pages.do(name, func() (*Page, error) {
+		if x.links {
+			return x.fromLinks(ctx, name)
+		}
+		page := *x.base
+		page.Path = strings.TrimRight(page.Path, "/") + "/" + name + "/"
+		page.RawPath = ""
+		if page.Scheme == "file" {
+			page.Path += "index.html"
+		}
+		return x.read(ctx, name, &page)
+	})
 }
 
-func (x *httpIndex) read(ctx context.Context, name string) (*Page, error) {
-	page := *x.base
-	page.Path = strings.TrimRight(page.Path, "/") + "/" + name + "/"
-	page.RawPath = ""
-	if page.Scheme == "file" {
-		page.Path += "index.html"
-	}
+// read reads one page. Name is the project that it is of, "" for a page of
+// links.
+func (x *httpIndex) read(ctx context.Context, name string, page *url.URL) (*Page, error) {
 	response, err := x.client.Get(ctx, []string{x.withUser(page.String())}, fetch.GetOptions{
 		MaxBytes: maxPage,
 		Header:   http.Header{"Accept": {accept}},
@@ -95,7 +103,7 @@ func (x *httpIndex) read(ctx context.Context, name string) (*Page, error) {
 	}
 	found, err := url.Parse(response.URL)
 	if err != nil {
-		return nil, fmt.Errorf("read index page of %s: %w", name, err)
+		return nil, fmt.Errorf("read %s: %w", pageName(name), err)
 	}
 	found.User = nil
 	kind, _, _ := strings.Cut(strings.ToLower(response.Header.Get("Content-Type")), ";")
@@ -106,7 +114,7 @@ func (x *httpIndex) read(ctx context.Context, name string) (*Page, error) {
 	case strings.Contains(kind, "html"), kind == "" && strings.HasPrefix(body, "<"):
 		return parseSimpleHTML(response.Body, name, found)
 	}
-	return nil, fmt.Errorf("read index page of %s: its type %q is neither JSON nor HTML: is %s a simple index?", name, kind, x.base)
+	return nil, fmt.Errorf("read %s: its type %q is neither JSON nor HTML: is %s a simple index?", pageName(name), kind, fetch.Redact(x.base.String()))
 }
 
 // withUser adds the credentials of the index to an address of its origin.

@@ -43,6 +43,7 @@ type Page struct {
 type File struct {
 	Project        string // normalised name
 	Filename       string
+	Source         string // id of the place that has it, where places are joined
 	URL            string // without credentials; "" in a folder
 	SHA256         string // lower-case hex digits, "" when the index does not tell
 	Size           int64  // bytes, -1 when the index does not tell
@@ -54,10 +55,16 @@ type File struct {
 	// MetadataSHA256 its digest when the index tells.
 	Metadata       bool
 	MetadataSHA256 string
+	// link is the address of a file that no page lists: pip puts such files before
+	// all others, in the falling order of their addresses.
+	link string
 }
 
 // Path is the file's name as a file of the index.
 func (f *File) Path() string { return f.Project + "/" + f.Filename }
+
+// local says whether the file lies on this host.
+func (f *File) local() bool { return f.URL == "" || strings.HasPrefix(f.URL, "file:") }
 
 // Wheel says whether the file is a wheel.
 func (f *File) Wheel() bool { return strings.HasSuffix(f.Filename, ".whl") }

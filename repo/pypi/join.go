@@ -1,33 +1,43 @@
 package pypi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 )
 
-// Join returns an index that has the files of several, as pip's
-// --extra-index-url and --find-links: all of them are asked for each project,
-// and the versions count, not the order. Of two files of one name the first
-// index's is taken.
-func Join(indexes ...Index) Index {
-	if len(indexes) == 1 {
-		return indexes[0]
-	}
-	return &joined{indexes: indexes}
+// Place is an index and the id that its files are told apart by.
+type Place struct {
+	ID    string
+	Index Index
 }
+
+// Join returns an index that has the files of several places, as pip with
+// --extra-index-url and --find-links: all of them are asked for each project,
+// and the versions count, not the order. Of two files that are as good as each
+// other pip takes the one that it comes to last, so those that no page lists
+// come first, and then those of pages in the order of the places.
+func Join(places ...Place) Index { return &joined{places: places} }
 
 type joined struct {
-	indexes []Index
-	pages   flight[string, *joinedPage]
+	places []Place
+	pages  flight[string, *joinedPage]
 }
 
-// joinedPage is a page and which index each of its files is of.
+// joinedPage is a page and where each of its files is from.
 type joinedPage struct {
 	page *Page
-	from map[*File]Index
+	from map[*File]listed
+}
+
+// listed is a file as the index of one place lists it.
+type listed struct {
+	index Index
+	file  *File
 }
 
 func (j *joined) Project(ctx context.Context, name string) (*Page, error) {
@@ -40,11 +50,10 @@ func (j *joined) Project(ctx context.Context, name string) (*Page, error) {
 
 func (j *joined) project(ctx context.Context, name string) (*joinedPage, error) {
 	return j.pages.do(name, func() (*joinedPage, error) {
-		out := &joinedPage{&Page{Name: name}, map[*File]Index{}}
-		seen := map[string]bool{}
+		out := &joinedPage{&Page{Name: name}, map[*File]listed{}}
 		known := false
-		for _, index := range j.indexes {
-			page, err := index.Project(ctx, name)
+		for _, place := range j.places {
+			page, err := place.Index.Project(ctx, name)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -53,61 +62,67 @@ func (j *joined) project(ctx context.Context, name string) (*joinedPage, error) 
 			}
 			known = true
 			for _, f := range page.Files {
-				if !seen[f.Filename] {
-					seen[f.Filename], out.from[f] = true, index
-					out.page.Files = append(out.page.Files, f)
-				}
+				own := *f
+				own.Source = place.ID
+				out.from[&own] = listed{place.Index, f}
+				out.page.Files = append(out.page.Files, &own)
 			}
 		}
 		if !known {
-			return nil, fmt.Errorf("look up %s: none of %d indexes has it: %w", name, len(j.indexes), fs.ErrNotExist)
+			return nil, fmt.Errorf("look up %s: none of %d places has it: %w", name, len(j.places), fs.ErrNotExist)
 		}
+		slices.SortStableFunc(out.page.Files, func(a, b *File) int {
+			if a.link == "" || b.link == "" {
+				return cmp.Compare(min(len(b.link), 1), min(len(a.link), 1))
+			}
+			return cmp.Compare(b.link, a.link)
+		})
 		return out, nil
 	})
 }
 
-// of returns the index that a file is of.
-func (j *joined) of(ctx context.Context, f *File) (Index, error) {
+// find returns a file as its own index lists it.
+func (j *joined) find(ctx context.Context, f *File) (listed, error) {
 	p, err := j.project(ctx, f.Project)
 	if err != nil {
-		return nil, err
+		return listed{}, err
 	}
-	index := p.from[f]
-	if index == nil {
-		return nil, fmt.Errorf("look up %s: no index lists it: %w", f.Filename, fs.ErrNotExist)
+	from, ok := p.from[f]
+	if !ok {
+		return listed{}, fmt.Errorf("look up %s: no place lists it: %w", f.Filename, fs.ErrNotExist)
 	}
-	return index, nil
+	return from, nil
 }
 
 func (j *joined) Metadata(ctx context.Context, f *File) ([]byte, error) {
-	index, err := j.of(ctx, f)
+	from, err := j.find(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return index.Metadata(ctx, f)
+	return from.index.Metadata(ctx, from.file)
 }
 
 func (j *joined) Digest(ctx context.Context, f *File) (string, int64, error) {
-	index, err := j.of(ctx, f)
+	from, err := j.find(ctx, f)
 	if err != nil {
 		return "", 0, err
 	}
-	return index.Digest(ctx, f)
+	return from.index.Digest(ctx, from.file)
 }
 
 func (j *joined) Open(ctx context.Context, path string) (io.ReadCloser, error) {
-	return firstOf(j.indexes, func(index Index) (io.ReadCloser, error) { return index.Open(ctx, path) })
+	return firstOf(j.places, func(index Index) (io.ReadCloser, error) { return index.Open(ctx, path) })
 }
 
 func (j *joined) Locate(ctx context.Context, path string) ([]string, error) {
-	return firstOf(j.indexes, func(index Index) ([]string, error) { return index.Locate(ctx, path) })
+	return firstOf(j.places, func(index Index) ([]string, error) { return index.Locate(ctx, path) })
 }
 
-// firstOf asks one index after the other until one knows the file.
-func firstOf[T any](indexes []Index, ask func(Index) (T, error)) (answer T, err error) {
+// firstOf asks one place after the other until one knows the file.
+func firstOf[T any](places []Place, ask func(Index) (T, error)) (answer T, err error) {
 	err = fs.ErrNotExist
-	for _, index := range indexes {
-		if answer, err = ask(index); !errors.Is(err, fs.ErrNotExist) {
+	for _, place := range places {
+		if answer, err = ask(place.Index); !errors.Is(err, fs.ErrNotExist) {
 			return answer, err
 		}
 	}

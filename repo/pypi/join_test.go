@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"testing"
 )
 
@@ -12,15 +13,22 @@ func TestJoin(t *testing.T) {
 	first.wheel("lib-1-py3-none-any.whl")
 	first.wheel("app-1-py3-none-any.whl", "Requires-Dist: lib", "Requires-Dist: extra")
 	second.wheel("lib-2-py3-none-any.whl")
-	second.wheel("lib-1-py3-none-any.whl", "Requires-Dist: nowhere")
+	second.wheel("lib-1-py3-none-any.whl", "Requires-Dist: extra<2")
 	second.wheel("extra-1-py3-none-any.whl")
-	index := Join(first.index(t), second.index(t))
+	index := Join(Place{"first", first.index(t)}, Place{"second", second.index(t)})
 	r, err := Resolve(t.Context(), index, []string{"app"}, nil, el9)
 	if err != nil || brief(r) != "app==1 extra==1 lib==2" {
 		t.Errorf("got %v, %v", r, err)
 	}
 	if r, err = Resolve(t.Context(), index, []string{"app", "lib<2"}, nil, el9); err != nil || brief(r) != "app==1 extra==1 lib==1" {
 		t.Errorf("got %v, %v", r, err)
+	}
+	// Both have lib 1: pip takes what it comes to last.
+	if r.Files[0].Source != "first" || r.Files[2].Source != "second" || r.Files[2].SHA256 != hexSum(second.files["lib"]["lib-1-py3-none-any.whl"].content) {
+		t.Errorf("got %+v", r.Files)
+	}
+	if want := []string{"lib-1-py3-none-any.whl of second is taken, and that of first has other bytes"}; !slices.Equal(r.Warnings, want) {
+		t.Errorf("warnings %q, want %q", r.Warnings, want)
 	}
 	rc, err := index.Open(t.Context(), "lib/lib-2-py3-none-any.whl")
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"pgbundle/manifest"
@@ -13,9 +14,10 @@ import (
 
 // PipConfig is where pip on this host would look for packages.
 type PipConfig struct {
-	IndexURL       string
+	IndexURL       string // "" with NoIndex
 	ExtraIndexURLs []string
 	FindLinks      []string
+	NoIndex        bool   // only FindLinks are looked at
 	Cert           string // PEM file with the roots that pip trusts, or ""
 	From           string // what set IndexURL, for messages
 }
@@ -39,7 +41,7 @@ func ConfigurePip(flag string, host PipHost) (*PipConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range []string{"index-url", "extra-index-url", "find-links", "cert"} {
+	for _, key := range []string{"index-url", "extra-index-url", "find-links", "no-index", "cert"} {
 		name := "PIP_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
 		if v, ok := host.Env(name); ok && v != "" {
 			values[key] = setting{v, name}
@@ -48,8 +50,14 @@ func ConfigurePip(flag string, host PipHost) (*PipConfig, error) {
 	c := &PipConfig{
 		IndexURL: values["index-url"].value, From: values["index-url"].from,
 		ExtraIndexURLs: strings.Fields(values["extra-index-url"].value),
-		FindLinks:      strings.Fields(values["find-links"].value),
+		FindLinks:      host.homes(strings.Fields(values["find-links"].value)),
 		Cert:           values["cert"].value,
+	}
+	if isTrue(values["no-index"].value) {
+		if len(c.FindLinks) == 0 {
+			return nil, fmt.Errorf("%w: no Python package index: %s sets no-index for pip, and nothing sets find-links: give --index-url", manifest.ErrUsage, values["no-index"].from)
+		}
+		return &PipConfig{FindLinks: c.FindLinks, NoIndex: true, Cert: c.Cert, From: values["no-index"].from}, nil
 	}
 	if c.IndexURL != "" {
 		return c, nil
@@ -63,6 +71,22 @@ func ConfigurePip(flag string, host PipHost) (*PipConfig, error) {
 		return nil, fmt.Errorf("%w: no Python package index: give --index-url, set PIP_INDEX_URL or index-url in pip.conf, or install pip", manifest.ErrUsage)
 	}
 	return c, nil
+}
+
+// isTrue reads a switch as pip does.
+func isTrue(value string) bool {
+	return slices.Contains([]string{"y", "yes", "t", "true", "on", "1"}, strings.ToLower(value))
+}
+
+// homes puts the home folder for the "~" of folders.
+func (h PipHost) homes(links []string) []string {
+	home, ok := h.Env("HOME")
+	for i, link := range links {
+		if rest, tilde := strings.CutPrefix(link, "~/"); tilde && ok && home != "" {
+			links[i] = path.Join(home, rest)
+		}
+	}
+	return links
 }
 
 // setting is a value and what set it.

@@ -65,6 +65,22 @@ func TestConfigurePip(t *testing.T) {
 			}
 		})
 	}
+	without := func(env map[string]string) (*PipConfig, error) {
+		return ConfigurePip("", PipHost{
+			Env:      func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+			ReadFile: func(string) ([]byte, error) { return nil, fs.ErrNotExist },
+		})
+	}
+	c, err := without(map[string]string{"PIP_NO_INDEX": "Yes", "PIP_FIND_LINKS": "~/wheels /srv/wheels", "PIP_EXTRA_INDEX_URL": "https://x.example", "HOME": "/h"})
+	if err != nil || !c.NoIndex || c.IndexURL != "" || len(c.ExtraIndexURLs) > 0 || !slices.Equal(c.FindLinks, []string{"/h/wheels", "/srv/wheels"}) {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if c, err = without(map[string]string{"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "https://env.example"}); err != nil || c.NoIndex || c.IndexURL == "" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	if _, err = without(map[string]string{"PIP_NO_INDEX": "1", "PIP_INDEX_URL": "https://env.example"}); !errors.Is(err, manifest.ErrUsage) {
+		t.Errorf("got %v", err)
+	}
 	broken := PipHost{Env: func(string) (string, bool) { return "", false }, ReadFile: func(string) ([]byte, error) { return nil, errors.New("disk") }}
 	if _, err := ConfigurePip("", broken); err == nil {
 		t.Error("a file that cannot be read is passed over")

@@ -143,7 +143,11 @@ func (s *session) project(ctx context.Context, name string) (*project, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", name, err)
 		}
-		return newProject(page, s.machine, s.resolver.Before), nil
+		p, err := newProject(page, s.machine, s.resolver.Before)
+		if err != nil {
+			return nil, fmt.Errorf("list %s: %w", name, err)
+		}
+		return p, nil
 	})
 }
 

@@ -21,7 +21,9 @@ type Resolver struct {
 	Target      Target
 	Constraints []string // requirements that narrow versions and ask for nothing; without extras
 	// Before leaves out files that were uploaded at this time or later; zero:
-	// none. A file without upload time counts as uploaded before.
+	// none. Files on this host count, as in pip. Of an index that does not tell
+	// upload times nobody can say what was there: that is an error of class
+	// manifest.ErrUsage.
 	Before time.Time
 	// PreferWheels takes an older wheel before a newer source archive, as
 	// pip's --prefer-binary.
@@ -39,6 +41,7 @@ type Chosen struct {
 	Name           string // normalised
 	Version        string // normal form
 	Filename       string
+	Source         string // id of the place that it is of, where places are joined
 	SHA256         string // lower-case hex digits
 	Size           int64  // bytes, -1 when the index does not tell
 	URL            string // without credentials; "" in a folder
@@ -182,6 +185,7 @@ func (s *session) answer(ctx context.Context, result *backtrack.Result[*want, *c
 			return nil, err
 		}
 		resolution.Files = append(resolution.Files, *out)
+		resolution.Warnings = append(resolution.Warnings, bases[name].otherBytes()...)
 	}
 	if len(refused.Archives) > 0 {
 		refused.sort()
@@ -199,7 +203,7 @@ func (s *session) answer(ctx context.Context, result *backtrack.Result[*want, *c
 
 // describe fills in what the index says of the file, and its digest.
 func (c *Chosen) describe(ctx context.Context, index Index, f *File) error {
-	c.Filename, c.SHA256, c.Size, c.URL = f.Filename, f.SHA256, f.Size, f.URL
+	c.Filename, c.Source, c.SHA256, c.Size, c.URL = f.Filename, f.Source, f.SHA256, f.Size, f.URL
 	c.UploadTime, c.RequiresPython, c.Yanked, c.Sdist = f.UploadTime, f.RequiresPython, f.Yanked, !f.Wheel()
 	if c.SHA256 == "" {
 		var err error

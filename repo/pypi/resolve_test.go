@@ -182,6 +182,25 @@ func TestBefore(t *testing.T) {
 	if _, err = r.Resolve(t.Context(), []string{"lib>1"}); err == nil || !strings.Contains(err.Error(), "uploaded too late: 2") {
 		t.Errorf("got %v", err)
 	}
+	// A wheel that does not run here need not tell; of any other nobody knows.
+	x.wheel("other-1-py3-none-win_amd64.whl")
+	x.wheel("other-2-py3-none-any.whl").uploaded = "2024-01-01T00:00:00Z"
+	if got, err = r.Resolve(t.Context(), []string{"other"}); err != nil || brief(got) != "other==2" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	x.wheel("silent-1-py3-none-any.whl")
+	if _, err = r.Resolve(t.Context(), []string{"silent"}); !errors.Is(err, manifest.ErrUsage) || !strings.Contains(err.Error(), "list silent: the index does not say when silent-1-py3-none-any.whl was uploaded: leave --exclude-newer out") {
+		t.Errorf("got %v", err)
+	}
+	// Files on this host count, whenever they came.
+	folder := t.TempDir()
+	write(t, folder, "silent-2-py3-none-any.whl", x.wheel("silent-2-py3-none-any.whl").content)
+	if r.Index, err = OpenLinks(testClient(t), folder); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = r.Resolve(t.Context(), []string{"silent"}); err != nil || brief(got) != "silent==2" {
+		t.Errorf("got %v, %v", got, err)
+	}
 }
 
 // TestUnsolvable holds the words of each way to have no solution.

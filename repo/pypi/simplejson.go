@@ -84,7 +84,7 @@ func parseSimpleJSON(data []byte, project string, base *url.URL) (*Page, error) 
 	if err := checkAPIVersion(project, in.Meta.Version); err != nil {
 		return nil, err
 	}
-	if in.Name != "" && pep508.NormalizeName(in.Name) != project {
+	if project != "" && in.Name != "" && pep508.NormalizeName(in.Name) != project {
 		return nil, damagedPage(project, "it is of "+in.Name)
 	}
 	if len(in.Files) > maxFiles {
@@ -128,13 +128,21 @@ func (f *simpleFile) file(project string, base *url.URL) *File {
 // checkAPIVersion refuses a page of another major version than 1 (PEP 629).
 func checkAPIVersion(project, version string) error {
 	if major, _, _ := strings.Cut(version, "."); version != "" && major != "1" {
-		return fmt.Errorf("read index page of %s: its version is %s, only 1 is known", project, version)
+		return fmt.Errorf("read %s: its version is %s, only 1 is known", pageName(project), version)
 	}
 	return nil
 }
 
 func damagedPage(project, why string) error {
-	return fmt.Errorf("read index page of %s: %s: %w", project, why, manifest.ErrDamaged)
+	return fmt.Errorf("read %s: %s: %w", pageName(project), why, manifest.ErrDamaged)
+}
+
+// pageName says in messages what a page is of.
+func pageName(project string) string {
+	if project == "" {
+		return "page of links"
+	}
+	return "index page of " + project
 }
 
 // setURL keeps an address without its user part and fragment.
