@@ -22,7 +22,7 @@ sh -c "$(dnf "$work/warm")"
 python3 "$here/bench/pairs.py" "$rounds" 1.0 92 'closure of haproxy / dnf, warm' "$ours" "$(dnf "$work/warm")" || failed=1
 # Every name that is visible to dnf, as the oracle of repo/rpm/solve asks for them.
 repos="--repo baseos=$el9/baseos --repo appstream=$el9/appstream"
-/usr/bin/python3 "$here/oracle/dnf_goals.py" $repos --state "$work/state" --names >"$work/names"
+/usr/bin/python3 "$here/oracle/dnf_goals.py" --repo "baseos=$el9/baseos" --repo "appstream=$el9/appstream" --state "$work/state" --names >"$work/names"
 sed 's/.*/{"requests": ["&"], "weak": false, "best": true}/' "$work/names" >"$work/goals"
 echo "$(wc -l <"$work/names") names" >&2
 python3 "$here/bench/pairs.py" "$rounds" 0.5 256 'closures of all names / libdnf through Python, warm' \

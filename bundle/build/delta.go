@@ -128,7 +128,7 @@ func (d *deltaRequest) assume(p manifest.Package) {
 // tellPassed notes the newer builds that the node cannot meet. Under strict there
 // must be none.
 func (n *nodeRPMs) tellPassed(ctx context.Context, job solve.Job, res *solve.Result, note func(string)) error {
-	job.NoDowngrade = true
+	job.KeepNode = true
 	passed, err := n.passedOver(ctx, job, res)
 	if err != nil {
 		return err

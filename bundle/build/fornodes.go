@@ -24,13 +24,14 @@ func openNodes(ctx context.Context, o Options) ([]*nodeRPMs, error) {
 }
 
 // checkNodes says what the artifacts of a lock would change on each node, and
-// refuses what a node cannot take or nobody allowed. All refusals are returned.
-func checkNodes(ctx context.Context, nodes []*nodeRPMs, lock *manifest.Lock, weak, allowUpgrades bool) ([]*Transaction, error) {
+// refuses what a node cannot take or nobody allowed. As the node's dnf it follows
+// weak dependencies. All refusals are returned.
+func checkNodes(ctx context.Context, nodes []*nodeRPMs, lock *manifest.Lock, allowUpgrades bool) ([]*Transaction, error) {
 	var list []*Transaction
 	var errs []error
 	for _, n := range nodes {
 		n.only(lock.Artifacts)
-		job, _, err := n.job(ctx, wanted(lock.Requests, manifest.RPM, ""), weak)
+		job, _, err := n.job(ctx, wanted(lock.Requests, manifest.RPM, ""), true)
 		if err != nil {
 			return nil, err
 		}

@@ -149,11 +149,10 @@ func (n *Node) apply(pool *rpm.Pool) {
 type Change struct {
 	Name       string `json:"name"`
 	Arch       string `json:"arch"`
-	EVR        string `json:"evr"`            // [epoch:]version-release: the new one; of a package that would go, its own
+	EVR        string `json:"evr"`            // [epoch:]version-release: the new one
 	From       string `json:"from,omitempty"` // the one that is there
 	Vendor     string `json:"vendor,omitempty"`
 	FromVendor string `json:"from_vendor,omitempty"`
-	By         string `json:"by,omitempty"` // of a package that would go: what replaces it
 }
 
 // Transaction is what installing would do to a node: dnf's answer beside its
@@ -164,14 +163,13 @@ type Transaction struct {
 	Upgraded      []Change         `json:"upgraded,omitempty"`
 	VendorChanged []Change         `json:"vendor_changed,omitempty"` // other vendors' builds in the place of what is there
 	Reinstalled   []Change         `json:"reinstalled,omitempty"`    // another build of the very version
-	Replaced      []Change         `json:"replaced,omitempty"`       // packages that others obsolete
 	Blocked       []string         `json:"blocked,omitempty"`        // why there is no way without a removal or an older build: a chain each
 	Problems      []*solve.Problem `json:"problems,omitempty"`       // the same as data
 }
 
 // OnlyNew reports whether the node loses and changes nothing.
 func (t *Transaction) OnlyNew() bool {
-	return len(t.Upgraded)+len(t.VendorChanged)+len(t.Reinstalled)+len(t.Replaced)+len(t.Blocked) == 0
+	return len(t.Upgraded)+len(t.VendorChanged)+len(t.Reinstalled)+len(t.Blocked) == 0
 }
 
 // Err is nil when the node can take the transaction: nothing is blocked, and it
@@ -198,9 +196,6 @@ func (t *Transaction) changes() []string {
 	for _, c := range t.Reinstalled {
 		lines = append(lines, fmt.Sprintf("%s-%s.%s gives way to another build of that version", c.Name, c.EVR, c.Arch))
 	}
-	for _, c := range t.Replaced {
-		lines = append(lines, fmt.Sprintf("%s-%s.%s is replaced by %s", c.Name, c.EVR, c.Arch, cmp.Or(c.By, "nothing")))
-	}
 	return lines
 }
 
@@ -209,7 +204,7 @@ func (t *Transaction) String() string {
 	if len(t.Blocked) > 0 {
 		return "blocked"
 	}
-	text := fmt.Sprintf("%d new, %d upgraded, %d replaced", len(t.New), len(t.Upgraded), len(t.Replaced))
+	text := fmt.Sprintf("%d new, %d upgraded", len(t.New), len(t.Upgraded))
 	if n := len(t.Reinstalled); n > 0 {
 		text += fmt.Sprintf(", %d reinstalled", n)
 	}
@@ -223,7 +218,7 @@ func (t *Transaction) String() string {
 // second result is nil when there is no solution, which is then told as blocked.
 func (r *RPMs) transaction(ctx context.Context, n *Node, job solve.Job) (*Transaction, *solve.Result, error) {
 	t := &Transaction{Node: n.Name}
-	job.NoDowngrade = true
+	job.KeepNode = true
 	res, err := r.solveNewest(ctx, job)
 	if unsolvable, ok := errors.AsType[*solve.Unsolvable](err); ok {
 		t.Problems = unsolvable.Problems
@@ -253,12 +248,8 @@ func (r *RPMs) transaction(ctx context.Context, n *Node, job solve.Job) (*Transa
 // sortGone enters a package that makes room.
 func (r *RPMs) sortGone(t *Transaction, g solve.Gone) {
 	old := r.change(g.Package)
-	if g.By == 0 || r.pool.Package(g.By).Name != r.pool.Package(g.Package).Name {
-		if g.By != 0 {
-			old.By = r.pool.NEVRA(g.By)
-		}
-		old.FromVendor, old.Vendor = old.Vendor, ""
-		t.Replaced = append(t.Replaced, old)
+	if g.By == 0 || r.pool.Package(g.By).Name != r.pool.Package(g.Package).Name { // KeepNode has it so that there is none
+		t.Blocked = append(t.Blocked, r.pool.NEVRA(g.Package)+" would be removed")
 		return
 	}
 	c := r.change(g.By)

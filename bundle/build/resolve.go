@@ -129,7 +129,7 @@ func (r *resolving) rpms(ctx context.Context) error {
 	}
 	if len(nodes) > 0 {
 		own := manifest.Lock{Requests: wants, Artifacts: artifacts}
-		if r.nodes, err = checkNodes(ctx, nodes, &own, r.options.Spec.WeakDeps, r.options.Spec.AllowUpgrades); err != nil {
+		if r.nodes, err = checkNodes(ctx, nodes, &own, r.options.Spec.AllowUpgrades); err != nil {
 			return err
 		}
 	}

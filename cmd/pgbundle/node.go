@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +15,7 @@ import (
 func factsFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringSliceFlag{Name: "node", Usage: "the packages must fit the node whose facts are in `FILE` (pgbundle facts); given again: several nodes"},
-		&cli.BoolFlag{Name: "allow-upgrades", Usage: "a node's own packages may be replaced by newer ones, never removed or downgraded"},
+		&cli.BoolFlag{Name: "allow-upgrades", Usage: "a node's own packages may give way to newer builds; never is one removed or downgraded"},
 	}
 }
 
@@ -82,9 +81,6 @@ func otherChanges(t *build.Transaction) string {
 	}
 	for _, c := range t.Reinstalled {
 		fmt.Fprintf(&b, "  reinst.  %s-%s.%s\n", c.Name, c.EVR, c.Arch)
-	}
-	for _, c := range t.Replaced {
-		fmt.Fprintf(&b, "  replaced %s-%s.%s by %s\n", c.Name, c.EVR, c.Arch, cmp.Or(c.By, "nothing"))
 	}
 	return b.String()
 }

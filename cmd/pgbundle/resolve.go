@@ -54,7 +54,7 @@ passes none over, a NAME without a solution is a line with its error, and the ex
 status is 0. With --json a refusal is its problems, as data.
 
 With --node the packages of that node are there already: the answer is what would
-be new on it, upgraded, replaced, or of another vendor, and with --json a list with
+be new on it, upgraded or of another vendor, and with --json a list with
 an object for each node. Nothing of the node is removed or downgraded, and anything
 but new packages takes --allow-upgrades. Its excludes and version locks count.
 

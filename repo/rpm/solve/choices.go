@@ -99,7 +99,7 @@ func (x *search) predecessor(id rpm.ID) rpm.ID {
 // node has.
 func (x *search) mayFollow(old, id rpm.ID) bool {
 	was, is := &x.info[old], &x.info[id]
-	if x.goal.noDowngrade && x.isOlder(id, old) {
+	if x.goal.keepNode && x.takesAway(id, old) {
 		return false
 	}
 	return was.arch == is.arch || was.score == 1 || is.score == 1 || was.class() == is.class()

@@ -275,7 +275,7 @@ func TestOracleThereCases(t *testing.T) {
 	var cases []smallCase
 	for i, test := range thereCases {
 		job := readThere(test.request)
-		if job.NoDowngrade {
+		if job.KeepNode {
 			continue
 		}
 		prefix := fmt.Sprintf("w%03d", i)

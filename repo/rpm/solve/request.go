@@ -17,7 +17,7 @@ type goal struct {
 	nearby []rpm.ID // what no job has, and is looked at as if one had
 	best   bool
 
-	noDowngrade bool
+	keepNode bool
 }
 
 // job asks for one of some candidates, ascending; when with is not 0, only along
@@ -48,7 +48,7 @@ func (g *goal) bars(id rpm.ID) bool {
 // readJob finds what the requests mean. Requests that mean nothing are problems;
 // the goal holds the others.
 func (s *Solver) readJob(j Job) (*goal, []*Problem) {
-	g := &goal{pins: j.Pins, best: j.Best, noDowngrade: j.NoDowngrade}
+	g := &goal{pins: j.Pins, best: j.Best, keepNode: j.KeepNode}
 	var problems []*Problem
 	for _, pin := range j.Pins {
 		barred, p := s.readPin(pin)

@@ -32,9 +32,9 @@ type Job struct {
 	// Pins fix the build of a name, "NAME=EVR": no other build of it is taken.
 	// A release may be left out.
 	Pins []string
-	// NoDowngrade puts no older build in the place of a package that a node has,
-	// which dnf may do.
-	NoDowngrade bool
+	// KeepNode removes and downgrades no package that a node has: only newer builds
+	// of its name may take its place. dnf lets older ones and what obsoletes it.
+	KeepNode bool
 }
 
 // Solver answers jobs over one Pool, which must be prepared and must not change.

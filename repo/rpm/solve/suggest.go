@@ -188,7 +188,7 @@ func distance(a, b string, limit int) int {
 func (e *explainer) olderBuild(j *job, best []rpm.ID) []string {
 	x := e.searches.Get().(*search)
 	defer e.searches.Put(x)
-	x.begin(e.ctx, &goal{jobs: []job{*j}, barred: e.goal.barred, noDowngrade: e.goal.noDowngrade})
+	x.begin(e.ctx, &goal{jobs: []job{*j}, barred: e.goal.barred, keepNode: e.goal.keepNode})
 	if solved, err := x.run(false); !solved || err != nil {
 		return nil
 	}

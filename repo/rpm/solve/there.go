@@ -31,14 +31,17 @@ func (x *search) updates(id rpm.ID, limit archLimit) []rpm.ID {
 		return me.fitsBeside(other) && (limit == anyArch || other.arch == me.arch || classes)
 	}
 	var out []rpm.ID
+	kept := x.goal.keepNode && limit == sameArch
 	named := false // some obsolete it and provide its name
 	for _, q := range x.pool.Providers(rpm.Dep(me.name)) {
 		other := &x.info[q]
 		switch {
 		case q == id, !other.there && x.pool.Package(q).Hidden:
 			continue
+		case kept && x.takesAway(q, id):
+			continue
 		case other.name == me.name:
-			if limit == sameArch && x.goal.noDowngrade && x.isOlder(q, id) || !me.fitsBeside(other) {
+			if !me.fitsBeside(other) {
 				continue
 			}
 		case me.fitsBeside(other) && slices.Contains(x.of(q).obsoletes, id):
@@ -50,7 +53,7 @@ func (x *search) updates(id rpm.ID, limit archLimit) []rpm.ID {
 			out = append(out, q)
 		}
 	}
-	if named {
+	if named || kept {
 		return out
 	}
 	return append(out, keep(slices.Clone(x.replacers()[id]), fits)...)
@@ -112,13 +115,19 @@ func (x *search) freeReplaced() {
 			continue
 		}
 		for _, old := range x.replacedByAll(candidates) {
-			if x.goal.noDowngrade && slices.ContainsFunc(candidates, func(id rpm.ID) bool { return x.isOlder(id, old) }) {
+			if x.goal.keepNode && slices.ContainsFunc(candidates, func(id rpm.ID) bool { return x.takesAway(id, old) }) {
 				continue
 			}
 			x.replaced.add(old)
 			x.rules[x.updateOf[old]].off = true
 		}
 	}
+}
+
+// takesAway reports whether a package in the place of one of the node would be a
+// removal or a downgrade.
+func (s *Solver) takesAway(id, old rpm.ID) bool {
+	return s.info[id].name != s.info[old].name || s.isOlder(id, old)
 }
 
 // isOlder reports whether a package is an older build of another.

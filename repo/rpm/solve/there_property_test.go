@@ -48,7 +48,7 @@ func TestThereProperties(t *testing.T) {
 		packages, solver := thereWorld(r, shape)
 		s := solver(t)
 		for range 4 {
-			job := Job{Weak: r.IntN(2) == 0, Best: r.IntN(2) == 0, NoDowngrade: r.IntN(4) > 0}
+			job := Job{Weak: r.IntN(2) == 0, Best: r.IntN(2) == 0, KeepNode: r.IntN(4) > 0}
 			for range 1 + r.IntN(2) {
 				job.Requests = append(job.Requests, packages[r.IntN(len(packages))].name)
 			}
@@ -98,7 +98,7 @@ func validThere(s *Solver, job Job, res *Result) error {
 			return fmt.Errorf("%s goes, and nothing comes for it", s.pool.NEVRA(g.Package))
 		}
 		heir, old := &s.info[g.By], &s.info[g.Package]
-		if job.NoDowngrade && heir.name == old.name && s.pool.CompareEVR(heir.evr, old.evr) < 0 {
+		if job.KeepNode && heir.name == old.name && s.pool.CompareEVR(heir.evr, old.evr) < 0 {
 			return fmt.Errorf("%s gets older", s.pool.NEVRA(g.Package))
 		}
 	}
@@ -199,7 +199,7 @@ func FuzzSolveThere(f *testing.F) {
 		r := rand.New(rand.NewPCG(seed, 5))
 		packages, solver := thereWorld(r, randomShape(r))
 		s := solver(t)
-		job := Job{Weak: weak, Best: r.IntN(2) == 0, NoDowngrade: r.IntN(2) == 0}
+		job := Job{Weak: weak, Best: r.IntN(2) == 0, KeepNode: r.IntN(2) == 0}
 		for range requests%4 + 1 {
 			p := packages[r.IntN(len(packages))]
 			job.Requests = append(job.Requests, []string{p.name, p.name + "." + p.arch, p.name + "*", "x >= 2"}[r.IntN(4)])

@@ -35,6 +35,8 @@ var thereCases = []smallCase{
 	{"conflict of the node", "b@node; conflicts: a\n a", "a", "refused"},
 	{"conflict that an upgrade ends", "b-1-1.noarch@node\n a; conflicts: b < 2\n b-2-1.noarch", "a", "a b-2-1.noarch -b"},
 	{"obsoletes", "b@node\n a; obsoletes: b", "a", "a -b"},
+	{"obsoletes what is to be kept", "b@node\n a; obsoletes: b", "keep: a", "refused"},
+	{"a choice that obsoletes nothing", "b@node\n a; requires: x\n c; provides: x; obsoletes: b\n d; provides: x", "keep: a", "a d"},
 	{"obsoletes what is needed", "b@node\n c@node; requires: b\n a; obsoletes: b", "a", "refused"},
 	{"obsoletes and provides what is needed", "b@node\n c@node; requires: b\n a; obsoletes: b; provides: b = 1", "a", "a -b"},
 	{"split", "b@node\n a; obsoletes: b < 2\n c; obsoletes: b < 2", "a", "a c -b"},
@@ -52,11 +54,11 @@ var thereCases = []smallCase{
 	{"several builds side by side", "k-1-1.noarch@node; provides: installonlypkg(kernel)\n k-2-1.noarch; provides: installonlypkg(kernel)", "k", "k-2-1.noarch"},
 }
 
-// readThere reads a request of thereCases: "keep" allows no downgrade.
+// readThere reads a request of thereCases: "keep" keeps what the node has.
 func readThere(text string) Job {
 	if rest, ok := strings.CutPrefix(text, "keep: "); ok {
 		job := readRequest(rest)
-		job.NoDowngrade = true
+		job.KeepNode = true
 		return job
 	}
 	return readRequest(text)
@@ -97,7 +99,7 @@ func TestPinBesideNode(t *testing.T) {
 		{"d", "a=3", "a-3-1.noarch d"},
 		{"d", "a=1", "refused"},
 	} {
-		r, err := s.Solve(t.Context(), Job{Requests: []string{test.request}, Pins: []string{test.pin}, Best: true, NoDowngrade: true})
+		r, err := s.Solve(t.Context(), Job{Requests: []string{test.request}, Pins: []string{test.pin}, Best: true, KeepNode: true})
 		if got := strings.TrimSpace(outcome(s, r, err)); got != test.want {
 			t.Errorf("install %s, pin %s: %s; want %s\n%v", test.request, test.pin, got, test.want, err)
 		}
