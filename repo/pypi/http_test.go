@@ -198,26 +198,6 @@ func TestHostilePages(t *testing.T) {
 	}
 }
 
-// TestHugePage is refused before it fills the memory.
-func TestHugePage(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		for range 80 {
-			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
-				return
-			}
-		}
-	}))
-	defer server.Close()
-	index, err := Open(testClient(t), server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := index.Project(t.Context(), "lib"); err == nil || !strings.Contains(err.Error(), "larger than") {
-		t.Errorf("got %v", err)
-	}
-}
-
 // TestPageOnDisk reads a simple index that was copied to a folder.
 func TestPageOnDisk(t *testing.T) {
 	dir := t.TempDir()

@@ -22,8 +22,12 @@ import (
 )
 
 // The set of an oracle: requirements and constraints, in the file
-// testdata/parity.txt as "REQ REQ… [-c CONSTRAINT]…".
-type paritySet struct{ requirements, constraints []string }
+// testdata/parity.txt as "REQ REQ… [-c CONSTRAINT]…", below a comment that names
+// their section.
+type paritySet struct {
+	requirements, constraints []string
+	section                   string
+}
 
 func paritySets(t *testing.T) []paritySet {
 	data, err := os.ReadFile("testdata/parity.txt")
@@ -31,9 +35,13 @@ func paritySets(t *testing.T) []paritySet {
 		t.Fatal(err)
 	}
 	var out []paritySet
+	section := ""
 	for line := range strings.Lines(string(data)) {
-		line, _, _ = strings.Cut(line, "#")
-		var set paritySet
+		line, comment, _ := strings.Cut(line, "#")
+		if line == "" {
+			section = strings.TrimSpace(comment)
+		}
+		set := paritySet{section: section}
 		fields := strings.Fields(line)
 		for i := 0; i < len(fields); i++ {
 			if fields[i] == "-c" && i+1 < len(fields) {
@@ -108,6 +116,11 @@ func (o *pipOracle) resolve(ctx context.Context, set paritySet) ([]string, error
 		lines := strings.Split(strings.TrimSpace(text), "\n")
 		return nil, fmt.Errorf("pip: %s", lines[len(lines)-1])
 	}
+	return reportedFiles(stdout.Bytes())
+}
+
+// reportedFiles are the sorted names of the files in a report of pip.
+func reportedFiles(data []byte) ([]string, error) {
 	var report struct {
 		Install []struct {
 			Download struct {
@@ -119,7 +132,7 @@ func (o *pipOracle) resolve(ctx context.Context, set paritySet) ([]string, error
 			} `json:"metadata"`
 		} `json:"install"`
 	}
-	if err := json.Unmarshal(stdout.Bytes(), &report); err != nil {
+	if err := json.Unmarshal(data, &report); err != nil {
 		return nil, err
 	}
 	var out []string
@@ -136,8 +149,8 @@ func (o *pipOracle) resolve(ctx context.Context, set paritySet) ([]string, error
 
 var errNoSolution = errors.New("no solution")
 
-// oracleIndex is the index that pip on this host uses.
-func oracleIndex(t *testing.T) Index {
+// pipConfig is where pip on this host looks for packages.
+func pipConfig(t *testing.T) *PipConfig {
 	t.Helper()
 	config, err := ConfigurePip("", PipHost{Env: os.LookupEnv, ReadFile: os.ReadFile, Help: func() ([]byte, error) {
 		cmd := exec.Command("python3", "-m", "pip", "install", "--help")
@@ -147,6 +160,13 @@ func oracleIndex(t *testing.T) Index {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return config
+}
+
+// oracleIndex is the index that pip on this host uses.
+func oracleIndex(t *testing.T) Index {
+	t.Helper()
+	config := pipConfig(t)
 	options := fetch.Options{CacheDir: t.TempDir()}
 	if config.Cert != "" {
 		if pem, err := os.ReadFile(config.Cert); err == nil {
