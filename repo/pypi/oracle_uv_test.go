@@ -183,7 +183,7 @@ func TestParityWithUv(t *testing.T) {
 		t.Logf("%d× %s", reasons[name], name)
 		total += reasons[name]
 	}
-	if total*100 > compared {
+	if whole := os.Getenv("PGBUNDLE_PARITY") == ""; whole && total*100 > compared {
 		t.Errorf("%d of %d differ: more than one in a hundred", total, compared)
 	}
 }
