@@ -158,6 +158,7 @@ func TestInOrder(t *testing.T) {
 }
 
 func FuzzParseSpec(f *testing.F) {
+	f.Add([]byte("0\n\n0"))
 	f.Add([]byte("- a\n"))
 	f.Add([]byte("packages: a\nwith: {b: c}\n"))
 	f.Add([]byte("postgresql: \"16\"\netcd: 3.5.16\nwith: [pgbackrest]\nrepositories: {a: b}\n"))

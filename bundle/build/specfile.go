@@ -86,7 +86,7 @@ func (f *SpecFile) at(line int) string {
 }
 
 var (
-	wrongType = regexp.MustCompile("^cannot unmarshal !!([a-z]+)(?: `(.*)`)? into (.+)$")
+	wrongType = regexp.MustCompile("(?s)^cannot unmarshal !!([a-z]+)(?: `(.*)`)? into (.+)$")
 	givenAs   = map[string]string{"seq": "a list", "map": "keys with values"}
 	takenAs   = map[string]string{
 		"string": "one value", "[]string": "a list, such as [a, b]", "bool": "true or false",
