@@ -82,10 +82,8 @@ func (x *search) choiceRule(i int32, barred map[rpm.ID]bool) []lit {
 // predecessor is the package of the node that a package is a later build or the
 // successor of, 0 when there is none.
 func (x *search) predecessor(id rpm.ID) rpm.ID {
-	for _, q := range x.pool.ByName(x.info[id].name) {
-		if x.info[q].there && x.info[id].fitsBeside(&x.info[q]) {
-			return q
-		}
+	if same := x.formerBuilds(id); len(same) > 0 {
+		return same[0]
 	}
 	for _, q := range x.of(id).obsoletes {
 		if x.info[q].there {
@@ -98,11 +96,7 @@ func (x *search) predecessor(id rpm.ID) rpm.ID {
 // mayFollow reports whether policy lets a package take the place of one that the
 // node has.
 func (x *search) mayFollow(old, id rpm.ID) bool {
-	was, is := &x.info[old], &x.info[id]
-	if x.goal.keepNode && x.takesAway(id, old) {
-		return false
-	}
-	return was.arch == is.arch || was.score == 1 || is.score == 1 || was.class() == is.class()
+	return !(x.goal.keepNode && x.takesAway(id, old)) && x.info[old].mayBecome(&x.info[id])
 }
 
 // couldLeave reports whether an update of one of some packages would no longer
@@ -155,15 +149,6 @@ func (x *search) isNeedless(i int32) bool {
 	return !r.off && slices.ContainsFunc(x.narrowed(i), func(l lit) bool {
 		return l > 0 && x.isTrue(l) && !slices.Contains(r.lits, l)
 	})
-}
-
-func (x *search) hasNeedlessChoice() bool {
-	for i := x.choicesFrom; i < x.learntFrom; i++ {
-		if x.isNeedless(i) {
-			return true
-		}
-	}
-	return false
 }
 
 // dropNeedlessChoices drops the choice rules that a solution got around; false

@@ -86,26 +86,21 @@ func (x *search) cancelled() bool {
 // the context ended.
 func (x *search) run(weak bool) (bool, error) {
 	for !x.cancelled() {
-		if x.attempt(weak) {
-			if x.dropNeedlessChoices() {
-				x.restart()
-				continue
-			}
-			return true, nil
-		}
-		if x.err != nil || !x.dropChoice() {
-			return false, x.err
+		solved, anew := x.attempt(weak)
+		if solved || x.err != nil || !anew && !x.dropChoice() {
+			return solved, x.err
 		}
 		x.restart()
 	}
 	return false, x.err
 }
 
-// attempt searches with the rules that count. It returns false when there is no
-// solution or the context ended.
-func (x *search) attempt(weak bool) bool {
+// attempt searches with the rules that count. Without a solution anew says that it
+// dropped choice rules which a solution got around, so that there may be a better
+// one.
+func (x *search) attempt(weak bool) (solved, anew bool) {
 	if x.failed = x.assertUnits(); x.failed != 0 {
-		return false
+		return false, false
 	}
 	level := x.decidePropagate(1, 0)
 	settled := int32(2) // the level up to which the jobs and the node's packages are decided
@@ -135,15 +130,15 @@ func (x *search) attempt(weak bool) bool {
 		if level, again = x.dropUndecided(level); again {
 			continue
 		}
-		if len(x.there) > 0 && x.hasNeedlessChoice() {
-			return true // the caller searches anew
+		if x.dropNeedlessChoices() {
+			return false, true
 		}
 		if level, again = x.minimise(level); again {
 			continue
 		}
-		return true
+		return true, false
 	}
-	return false
+	return false, false
 }
 
 // decideJobs decides the rules of the jobs that are still open, in order, from

@@ -26,9 +26,7 @@ const (
 func (x *search) updates(id rpm.ID, limit archLimit) []rpm.ID {
 	me := &x.info[id]
 	fits := func(q rpm.ID) bool {
-		other := &x.info[q]
-		classes := other.class() == me.class() || other.score == 1 || me.score == 1
-		return me.fitsBeside(other) && (limit == anyArch || other.arch == me.arch || classes)
+		return me.fitsBeside(&x.info[q]) && (limit == anyArch || me.mayBecome(&x.info[q]))
 	}
 	var out []rpm.ID
 	kept := x.goal.keepNode && limit == sameArch
@@ -40,11 +38,10 @@ func (x *search) updates(id rpm.ID, limit archLimit) []rpm.ID {
 			continue
 		case kept && x.takesAway(q, id):
 			continue
+		case !me.fitsBeside(other):
+			continue
 		case other.name == me.name:
-			if !me.fitsBeside(other) {
-				continue
-			}
-		case me.fitsBeside(other) && slices.Contains(x.of(q).obsoletes, id):
+		case slices.Contains(x.of(q).obsoletes, id):
 			named = true
 		default:
 			continue
@@ -57,6 +54,12 @@ func (x *search) updates(id rpm.ID, limit archLimit) []rpm.ID {
 		return out
 	}
 	return append(out, keep(slices.Clone(x.replacers()[id]), fits)...)
+}
+
+// mayBecome reports whether policy lets the architecture of a package change to
+// that of another: within its class, and to or from none.
+func (i *info) mayBecome(other *info) bool {
+	return i.arch == other.arch || i.score == 1 || other.score == 1 || i.class() == other.class()
 }
 
 // indexReplacers lists by package of the node the installable ones of other names
@@ -153,13 +156,23 @@ func (x *search) replacedByAll(candidates []rpm.ID) []rpm.ID {
 // of its name first, unless it may be there several times, then what it obsoletes.
 func (x *search) replaces(id rpm.ID) []rpm.ID {
 	var out []rpm.ID
-	for _, q := range x.pool.ByName(x.info[id].name) {
-		if x.info[q].there && x.info[id].fitsBeside(&x.info[q]) && !x.info[id].multiversion {
-			out = append(out, q)
-		}
+	if !x.info[id].multiversion {
+		out = x.formerBuilds(id)
 	}
 	for _, q := range x.of(id).obsoletes {
 		if x.info[q].there && !slices.Contains(out, q) {
+			out = append(out, q)
+		}
+	}
+	return out
+}
+
+// formerBuilds lists the builds of its name that the node has and a package does
+// not go beside.
+func (s *Solver) formerBuilds(id rpm.ID) []rpm.ID {
+	var out []rpm.ID
+	for _, q := range s.pool.ByName(s.info[id].name) {
+		if s.info[q].there && s.info[id].fitsBeside(&s.info[q]) {
 			out = append(out, q)
 		}
 	}

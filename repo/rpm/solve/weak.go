@@ -209,6 +209,9 @@ func (x *search) obsoleteThere() map[rpm.ID]bool {
 // (dnf's exclude_from_weak_autodetect). Rich dependencies do not count.
 func (s *Solver) findDeclined() map[rpm.ID]bool {
 	out := map[rpm.ID]bool{}
+	if len(s.there) == 0 {
+		return out
+	}
 	names := map[rpm.Str]bool{}
 	for _, id := range s.there {
 		names[s.info[id].name] = true
@@ -226,9 +229,6 @@ func (s *Solver) findDeclined() map[rpm.ID]bool {
 				}
 			}
 		}
-	}
-	if len(s.there) == 0 {
-		return out
 	}
 	for _, id := range s.weakly {
 		if names[s.info[id].name] {
