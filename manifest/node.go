@@ -159,6 +159,21 @@ type Package struct {
 	Files []string `yaml:"files,flow,omitempty" json:"files,omitempty"`
 }
 
+// Relation is one list of a package's dependencies.
+type Relation struct {
+	Kind  string // "provides", as the YAML key
+	Texts *[]string
+}
+
+// Relations are the lists of a package's dependencies, provides and requires
+// first, in the order of the fields.
+func (p *Package) Relations() []Relation {
+	return []Relation{
+		{"provides", &p.Provides}, {"requires", &p.Requires}, {"conflicts", &p.Conflicts}, {"obsoletes", &p.Obsoletes},
+		{"recommends", &p.Recommends}, {"suggests", &p.Suggests}, {"supplements", &p.Supplements}, {"enhances", &p.Enhances},
+	}
+}
+
 // UnknownFact is a fact that could not be found out.
 type UnknownFact struct {
 	Fact string `yaml:"fact" json:"fact"` // YAML path: "sudo.secure_path", or "disks /data"

@@ -190,17 +190,10 @@ func (c factCheck) pkg(p Package) {
 	c.needed("packages", p.Name, p.EVR, p.Arch)
 	c.text("packages", p.Vendor)
 	name := CleanText(p.Name) // a finding repeats it
-	for _, list := range []struct {
-		kind  string
-		texts []string
-	}{
-		{"provides", p.Provides}, {"requires", p.Requires}, {"conflicts", p.Conflicts}, {"obsoletes", p.Obsoletes},
-		{"recommends", p.Recommends}, {"suggests", p.Suggests}, {"supplements", p.Supplements}, {"enhances", p.Enhances},
-		{"files", p.Files},
-	} {
-		fact := "packages: " + list.kind + " of " + name
-		c.length(fact, len(list.texts))
-		c.needed(fact, list.texts...)
+	for _, list := range append(p.Relations(), Relation{"files", &p.Files}) {
+		fact := "packages: " + list.Kind + " of " + name
+		c.length(fact, len(*list.Texts))
+		c.needed(fact, *list.Texts...)
 	}
 	for _, path := range p.Files {
 		if path != "" && path[0] != '/' {

@@ -134,8 +134,11 @@ func (l *Lock) validateProfile(f *findings) {
 	}
 	countBuilds(f, "packages of the target", l.Assumed)
 	for _, p := range l.Assumed {
-		for _, text := range slices.Concat([]string{p.Name, p.EVR, p.Arch}, p.Provides, p.Requires, p.Conflicts, p.Obsoletes,
-			p.Recommends, p.Suggests, p.Supplements, p.Enhances, p.Files) {
+		texts := append([]string{p.Name, p.EVR, p.Arch}, p.Files...)
+		for _, list := range p.Relations() {
+			texts = append(texts, *list.Texts...)
+		}
+		for _, text := range texts {
 			if text == "" || !isText(text) {
 				f.add("package %s-%s.%s of the target: %q is not one line of text", p.Name, p.EVR, p.Arch, text)
 			}

@@ -137,23 +137,10 @@ func (r *rpmReader) dependency(kind, text string) error {
 
 // list is where the dependencies of one kind belong, nil when there is no such.
 func (r *rpmReader) list(kind string) *[]string {
-	switch kind {
-	case "provides":
-		return &r.at.Provides
-	case "requires":
-		return &r.at.Requires
-	case "conflicts":
-		return &r.at.Conflicts
-	case "obsoletes":
-		return &r.at.Obsoletes
-	case "recommends":
-		return &r.at.Recommends
-	case "suggests":
-		return &r.at.Suggests
-	case "supplements":
-		return &r.at.Supplements
-	case "enhances":
-		return &r.at.Enhances
+	for _, list := range r.at.Relations() {
+		if list.Kind == kind {
+			return list.Texts
+		}
 	}
 	return nil
 }

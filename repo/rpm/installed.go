@@ -24,19 +24,14 @@ func (p *Pool) AddPackages(r Repo, packages []manifest.Package) {
 		pkg := Package{
 			Name: p.InternString(m.Name), EVR: p.InternString(m.EVR), Arch: p.InternString(m.Arch), Vendor: p.InternString(m.Vendor), Repo: repo,
 		}
-		for _, list := range []struct {
-			words []string
-			deps  *[]Dep
-		}{
-			{m.Provides, &pkg.Provides}, {m.Requires, &pkg.Requires}, {m.Conflicts, &pkg.Conflicts}, {m.Obsoletes, &pkg.Obsoletes},
-			{m.Recommends, &pkg.Recommends}, {m.Suggests, &pkg.Suggests}, {m.Supplements, &pkg.Supplements}, {m.Enhances, &pkg.Enhances},
-		} {
-			for _, text := range list.words {
+		lists := pkg.relations()
+		for i, list := range m.Relations() {
+			for _, text := range *list.Texts {
 				d, err := p.ParseDep(text)
 				if err != nil {
 					d = Dep(p.InternString(text))
 				}
-				*list.deps = append(*list.deps, d)
+				*lists[i] = append(*lists[i], d)
 			}
 		}
 		id := p.Add(pkg)
@@ -50,19 +45,16 @@ func (p *Pool) AddPackages(r Repo, packages []manifest.Package) {
 // dependency of the pool names.
 func (p *Pool) Describe(id ID) manifest.Package {
 	pkg := p.Package(id)
-	words := func(deps []Dep) []string {
-		var out []string
-		for _, d := range deps {
-			if text := p.DepString(d); !strings.HasPrefix(text, "rpmlib(") {
-				out = append(out, text)
-			}
-		}
-		return out
-	}
 	m := manifest.Package{
 		Name: p.String(pkg.Name), EVR: p.String(pkg.EVR), Arch: p.String(pkg.Arch), Vendor: p.String(pkg.Vendor),
-		Provides: words(pkg.Provides), Requires: words(pkg.Requires), Conflicts: words(pkg.Conflicts), Obsoletes: words(pkg.Obsoletes),
-		Recommends: words(pkg.Recommends), Suggests: words(pkg.Suggests), Supplements: words(pkg.Supplements), Enhances: words(pkg.Enhances),
+	}
+	lists := pkg.relations()
+	for i, list := range m.Relations() {
+		for _, d := range *lists[i] {
+			if text := p.DepString(d); !strings.HasPrefix(text, "rpmlib(") {
+				*list.Texts = append(*list.Texts, text)
+			}
+		}
 	}
 	for _, path := range p.FilesOf(id) {
 		if p.Lookup(path) != 0 {
@@ -70,4 +62,12 @@ func (p *Pool) Describe(id ID) manifest.Package {
 		}
 	}
 	return m
+}
+
+// relations are the lists of dependencies, in the order of manifest.Package's.
+func (p *Package) relations() [8]*[]Dep {
+	return [...]*[]Dep{
+		&p.Provides, &p.Requires, &p.Conflicts, &p.Obsoletes,
+		&p.Recommends, &p.Suggests, &p.Supplements, &p.Enhances,
+	}
 }
