@@ -21,12 +21,6 @@ type deltaRequest struct {
 	assumed []manifest.Package // set by Resolve: what comes from the target's own repositories
 }
 
-// nodeRPMs are repositories beside a node.
-type nodeRPMs struct {
-	*RPMs
-	node *Node
-}
-
 // Resolve finds the packages that go into the bundle.
 func (d *deltaRequest) Resolve(ctx context.Context, target manifest.Target) ([]manifest.Artifact, error) {
 	if len(d.nodes) == 0 {
@@ -64,7 +58,7 @@ func (d *deltaRequest) ofNode(ctx context.Context, n *nodeRPMs) ([]manifest.Arti
 	if err != nil {
 		return nil, err
 	}
-	t, res, err := n.transaction(ctx, n.node, job)
+	t, res, err := n.transaction(ctx, job)
 	if err != nil {
 		return nil, fmt.Errorf("resolve packages: %w", err)
 	}
@@ -125,23 +119,6 @@ func (d *deltaRequest) assume(p manifest.Package) {
 	}
 }
 
-// tellPassed notes the newer builds that the node cannot meet. Under strict there
-// must be none.
-func (n *nodeRPMs) tellPassed(ctx context.Context, job solve.Job, res *solve.Result, note func(string)) error {
-	job.KeepNode = true
-	passed, err := n.passedOver(ctx, job, res)
-	if err != nil {
-		return err
-	}
-	for _, p := range passed {
-		note(fmt.Sprintf("node %s: %s", n.node.Name, p))
-	}
-	if n.strict && len(passed) > 0 {
-		return fmt.Errorf("resolve packages for node %s: %w", n.node.Name, &StrictError{passed})
-	}
-	return nil
-}
-
 // lacking leaves out of the artifacts of some packages those that the target's
 // repositories have, and keeps them as assumed.
 func (d *deltaRequest) lacking(r *RPMs, ids []rpm.ID, artifacts []manifest.Artifact) []manifest.Artifact {
@@ -179,23 +156,6 @@ func addArtifact(list []manifest.Artifact, a manifest.Artifact) []manifest.Artif
 	}
 	slices.Sort(list[i].WantedBy)
 	return list
-}
-
-// only hides every package that would go into a bundle and is not among some
-// artifacts: the bundle as a node will see it.
-func (r *RPMs) only(artifacts []manifest.Artifact) {
-	carried := map[string]bool{}
-	for _, a := range artifacts {
-		carried[a.From.Source+" "+a.From.Path] = true
-	}
-	for id := rpm.System + 1; int(id) < r.pool.Len(); id++ {
-		pkg := r.pool.Package(id)
-		repo := r.pool.Repo(pkg.Repo)
-		if !repo.Installed && repo.Role == manifest.Provides && !carried[repo.ID+" "+r.pool.String(pkg.Location)] {
-			r.pool.Hide(id, rpm.NotCarried, 0)
-		}
-	}
-	r.prepare()
 }
 
 // lockNodes names the nodes of a delta, sorted.

@@ -23,57 +23,57 @@ func openNodes(ctx context.Context, o Options) ([]*nodeRPMs, error) {
 	return list, errors.Join(errs...)
 }
 
-// checkNodes says what the artifacts of a lock would change on each node, and
-// refuses what a node cannot take or nobody allowed. As the node's dnf it follows
-// weak dependencies. All refusals are returned.
+// eachNode asks the same for each of several nodes, and refuses what one of them
+// cannot take or nobody allowed. All refusals are returned, those that come beside a
+// transaction too; an error without one ends it.
+func eachNode[N any](nodes []N, allowUpgrades bool, ask func(N) (*Transaction, error)) ([]*Transaction, error) {
+	var list []*Transaction
+	var errs []error
+	for _, n := range nodes {
+		t, err := ask(n)
+		if t == nil {
+			return nil, err
+		}
+		list = append(list, t)
+		errs = append(errs, t.Err(allowUpgrades), err)
+	}
+	return list, joinRefusals(errs)
+}
+
+// checkNodes says what the artifacts of a lock would change on each node. As the
+// node's dnf it follows weak dependencies.
 func checkNodes(ctx context.Context, nodes []*nodeRPMs, lock *manifest.Lock, allowUpgrades bool) ([]*Transaction, error) {
-	var list []*Transaction
-	var errs []error
-	for _, n := range nodes {
+	return eachNode(nodes, allowUpgrades, func(n *nodeRPMs) (*Transaction, error) {
 		n.only(lock.Artifacts)
-		job, _, err := n.job(ctx, wanted(lock.Requests, manifest.RPM, ""), true)
-		if err != nil {
-			return nil, err
-		}
-		t, _, err := n.transaction(ctx, n.node, job)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, t)
-		errs = append(errs, t.Err(allowUpgrades))
-	}
-	return list, joinRefusals(errs)
+		return n.installing(ctx, lock)
+	})
 }
 
-// ProveNode says what installing a bundle would change on a node, from the bundle
-// alone. As the node's dnf it follows weak dependencies. An error says that the
-// question has no answer; whether the node takes it is for Transaction.Err.
-func ProveNode(ctx context.Context, tree Tree, lock *manifest.Lock, n *Node) (*Transaction, error) {
-	r, err := openBundle(ctx, tree, lock, n)
-	if err != nil {
-		return nil, fmt.Errorf("prove for node %s: %w", n.Name, err)
-	}
-	job, _, err := r.job(ctx, wanted(lock.Requests, manifest.RPM, ""), true)
-	if err != nil {
-		return nil, fmt.Errorf("prove for node %s: %w", n.Name, err)
-	}
-	t, _, err := r.transaction(ctx, n, job)
-	return t, err
-}
-
-// ProveNodes is ProveNode for several, with all refusals by Transaction.Err.
+// ProveNodes says what installing a bundle would change on nodes, from the bundle
+// alone. As the node's dnf it follows weak dependencies. With refusals the
+// transactions come too; without them there is no answer.
 func ProveNodes(ctx context.Context, tree Tree, lock *manifest.Lock, nodes []*Node, allowUpgrades bool) ([]*Transaction, error) {
-	var list []*Transaction
-	var errs []error
-	for _, n := range nodes {
-		t, err := ProveNode(ctx, tree, lock, n)
-		if err != nil {
-			return nil, err
+	return eachNode(nodes, allowUpgrades, func(node *Node) (*Transaction, error) {
+		r, err := openBundle(ctx, tree, lock, node)
+		var t *Transaction
+		if err == nil {
+			t, err = (&nodeRPMs{r, node}).installing(ctx, lock)
 		}
-		list = append(list, t)
-		errs = append(errs, t.Err(allowUpgrades))
+		if err != nil {
+			return nil, fmt.Errorf("prove for node %s: %w", node.Name, err)
+		}
+		return t, nil
+	})
+}
+
+// installing says what the packages that a lock asks for would change.
+func (n *nodeRPMs) installing(ctx context.Context, lock *manifest.Lock) (*Transaction, error) {
+	job, _, err := n.job(ctx, wanted(lock.Requests, manifest.RPM, ""), true)
+	if err != nil {
+		return nil, err
 	}
-	return list, joinRefusals(errs)
+	t, _, err := n.transaction(ctx, job)
+	return t, err
 }
 
 // ResolveForNodes says for each node of the options what installing some requests
@@ -84,9 +84,7 @@ func ResolveForNodes(ctx context.Context, o Options, requests []string, weak boo
 	if err != nil {
 		return nil, err
 	}
-	var list []*Transaction
-	var errs []error
-	for _, n := range nodes {
+	return eachNode(nodes, o.Spec.AllowUpgrades, func(n *nodeRPMs) (*Transaction, error) {
 		job, notes, err := n.job(ctx, requests, weak)
 		if err != nil {
 			return nil, err
@@ -94,15 +92,10 @@ func ResolveForNodes(ctx context.Context, o Options, requests []string, weak boo
 		for _, text := range notes {
 			o.Progress.Note(text)
 		}
-		t, res, err := n.transaction(ctx, n.node, job)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, t)
-		errs = append(errs, t.Err(o.Spec.AllowUpgrades))
+		t, res, err := n.transaction(ctx, job)
 		if res != nil {
-			errs = append(errs, n.tellPassed(ctx, job, res, o.Progress.Note))
+			err = n.tellPassed(ctx, job, res, o.Progress.Note)
 		}
-	}
-	return list, joinRefusals(errs)
+		return t, err
+	})
 }

@@ -2,7 +2,6 @@ package build
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -212,56 +211,6 @@ func (t *Transaction) String() string {
 		text += fmt.Sprintf("; %d of them of another vendor", n)
 	}
 	return text
-}
-
-// transaction solves beside the node's packages and sorts what changes. The
-// second result is nil when there is no solution, which is then told as blocked.
-func (r *RPMs) transaction(ctx context.Context, n *Node, job solve.Job) (*Transaction, *solve.Result, error) {
-	t := &Transaction{Node: n.Name}
-	job.KeepNode = true
-	res, err := r.solveNewest(ctx, job)
-	if unsolvable, ok := errors.AsType[*solve.Unsolvable](err); ok {
-		t.Problems = unsolvable.Problems
-		for _, p := range unsolvable.Problems {
-			t.Blocked = append(t.Blocked, p.String())
-		}
-		return t, nil, nil
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	heirs := map[rpm.ID]bool{}
-	for _, g := range res.Gone {
-		r.sortGone(t, g)
-		if g.By != 0 && r.pool.Package(g.By).Name == r.pool.Package(g.Package).Name {
-			heirs[g.By] = true
-		}
-	}
-	for _, id := range res.Packages {
-		if !heirs[id] {
-			t.New = append(t.New, r.change(id))
-		}
-	}
-	return t, res, nil
-}
-
-// sortGone enters a package that makes room.
-func (r *RPMs) sortGone(t *Transaction, g solve.Gone) {
-	old := r.change(g.Package)
-	if g.By == 0 || r.pool.Package(g.By).Name != r.pool.Package(g.Package).Name { // KeepNode has it so that there is none
-		t.Blocked = append(t.Blocked, r.pool.NEVRA(g.Package)+" would be removed")
-		return
-	}
-	c := r.change(g.By)
-	c.From, c.FromVendor = old.EVR, old.Vendor
-	if c.EVR != c.From {
-		t.Upgraded = append(t.Upgraded, c)
-	} else {
-		t.Reinstalled = append(t.Reinstalled, c)
-	}
-	if c.Vendor != c.FromVendor {
-		t.VendorChanged = append(t.VendorChanged, c)
-	}
 }
 
 func (r *RPMs) change(id rpm.ID) Change {
