@@ -8,12 +8,12 @@ import (
 	"pgbundle/manifest"
 )
 
-// openNodes loads the repositories beside each node of the options.
-func openNodes(ctx context.Context, o Options) ([]*nodeRPMs, error) {
+// openNodes loads repositories beside each node of the options.
+func openNodes(ctx context.Context, o Options, at *reached) ([]*nodeRPMs, error) {
 	var list []*nodeRPMs
 	var errs []error
 	for _, n := range o.Nodes {
-		rpms, err := OpenRPMs(ctx, o, n)
+		rpms, err := o.load(ctx, at, n)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -80,7 +80,11 @@ func (n *nodeRPMs) installing(ctx context.Context, lock *manifest.Lock) (*Transa
 // out of the repositories would change on it. With refusals the transactions come
 // too.
 func ResolveForNodes(ctx context.Context, o Options, requests []string, weak bool) ([]*Transaction, error) {
-	nodes, err := openNodes(ctx, o)
+	at, err := o.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := openNodes(ctx, o, at)
 	if err != nil {
 		return nil, err
 	}

@@ -12,32 +12,50 @@ import (
 	"pgbundle/repo/rpm/repomd"
 )
 
-// inputs are the repositories that can be reached, as they are loaded and as they
-// stand in a lock. Those that cannot and need not be are left out, and said. As with
-// dnf, skip_if_unavailable=1 is for that; unlike there, what is damaged or not
-// authentic still is an error, since a bundle lasts.
-func (o Options) inputs(ctx context.Context) (inputs []repomd.Input, sources []manifest.Source, left []string, err error) {
+// reached are repositories that can be reached, as they are loaded and, beside, as
+// they stand in a lock; and in words those that cannot.
+type reached struct {
+	inputs  []repomd.Input
+	sources []manifest.Source
+	left    []string
+}
+
+// reach looks for the repositories of the options. Those that cannot be reached and
+// need not be are left out, and said. As with dnf, skip_if_unavailable=1 is for
+// that; unlike there, what is damaged or not authentic still is an error, since a
+// bundle lasts.
+func (o Options) reach(ctx context.Context) (*reached, error) {
+	if len(o.Sources.Repos) == 0 {
+		return nil, manifest.Classify(manifest.ErrUsage, errors.New("no repository is given: name a set with --repos or one with --repo ID=URL"))
+	}
+	at := &reached{}
 	var errs []error
 	for _, r := range o.Sources.Repos {
-		in, source, err := o.reach(ctx, r)
+		in, source, err := o.reachOne(ctx, r)
 		switch {
 		case err == nil:
-			inputs, sources = append(inputs, in), append(sources, source)
+			at.inputs, at.sources = append(at.inputs, in), append(at.sources, source)
 		case r.SkipIfUnavailable && ctx.Err() == nil && !errors.Is(err, manifest.ErrSignature) && !errors.Is(err, manifest.ErrDamaged):
-			left = append(left, fmt.Sprintf("repository %s is left out, as its skip_if_unavailable=1 allows: %v", r.ID, err))
+			at.left = append(at.left, fmt.Sprintf("repository %s is left out, as its skip_if_unavailable=1 allows: %v", r.ID, err))
 		default:
 			errs = append(errs, fmt.Errorf("open repository %s: %w", r.ID, err))
 		}
 	}
-	if len(inputs) == 0 && len(errs) == 0 {
-		errs = append(errs, errors.New("no repository is left: "+left[0]))
+	if len(at.inputs) == 0 && len(errs) == 0 {
+		errs = append(errs, errors.New("no repository is left: "+at.left[0]))
 	}
-	return inputs, sources, left, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	for _, line := range at.left {
+		o.Progress.Note(line)
+	}
+	return at, nil
 }
 
-// reach makes the input of a repository, and where it may be left out looks
+// reachOne makes the input of a repository, and where it may be left out looks
 // whether it is there.
-func (o Options) reach(ctx context.Context, r dnfconf.Repo) (repomd.Input, manifest.Source, error) {
+func (o Options) reachOne(ctx context.Context, r dnfconf.Repo) (repomd.Input, manifest.Source, error) {
 	in, source, err := o.input(ctx, r)
 	if err != nil || !r.SkipIfUnavailable {
 		return in, source, err

@@ -113,11 +113,15 @@ func (r *resolving) modules(streams []string) {
 }
 
 func (r *resolving) rpms(ctx context.Context) error {
-	rpms, err := OpenRPMs(ctx, r.options, nil)
+	at, err := r.options.reach(ctx)
 	if err != nil {
 		return err
 	}
-	nodes, err := openNodes(ctx, r.options)
+	rpms, err := r.options.load(ctx, at, nil)
+	if err != nil {
+		return err
+	}
+	nodes, err := openNodes(ctx, r.options, at)
 	if err != nil {
 		return err
 	}
@@ -138,7 +142,7 @@ func (r *resolving) rpms(ctx context.Context) error {
 		r.settled = rpms.settled(r.lock.Requests, request.answer)
 	}
 	r.mu.Unlock()
-	for _, line := range rpms.left {
+	for _, line := range at.left {
 		r.note(line)
 	}
 	for _, l := range rpms.loaded {

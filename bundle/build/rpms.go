@@ -26,7 +26,6 @@ type RPMs struct {
 	comps   *repomd.Comps   // of all repositories, when a group was asked for
 	clock   *newest
 	pins    []string // NAME=EVR
-	left    []string // which repositories could not be reached
 	strict  bool     // take no older build where the newest cannot be met
 	ways    remedies
 }
@@ -35,28 +34,25 @@ type RPMs struct {
 // whose signature is checked where the repository wants that, primary and
 // modules. File lists are read when a request or a closure asks for a path that
 // primary lacks.
-//
-// With a node its packages are there already, and its excludes and version locks
-// hold; it must be of the target's kind.
-func OpenRPMs(ctx context.Context, o Options, node *Node) (*RPMs, error) {
-	if len(o.Sources.Repos) == 0 {
-		return nil, manifest.Classify(manifest.ErrUsage, errors.New("no repository is given: name a set with --repos or one with --repo ID=URL"))
-	}
-	inputs, sources, left, err := o.inputs(ctx)
+func OpenRPMs(ctx context.Context, o Options) (*RPMs, error) {
+	at, err := o.reach(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, line := range left {
-		o.Progress.Note(line)
-	}
-	r, err := loadRPMs(ctx, world{inputs: inputs, target: o.Spec.MachineTarget(), modules: o.Spec.moduleOptions(), node: node})
+	return o.load(ctx, at, nil)
+}
+
+// load loads repositories. With a node its packages are there already, and its
+// excludes and version locks hold; it must be of the target's kind.
+func (o Options) load(ctx context.Context, at *reached, node *Node) (*RPMs, error) {
+	r, err := loadRPMs(ctx, world{inputs: at.inputs, target: o.Spec.MachineTarget(), modules: o.Spec.moduleOptions(), node: node})
 	if err != nil {
 		return nil, err
 	}
 	for i, l := range r.loaded {
-		r.sources[l.ID] = sources[i]
+		r.sources[l.ID] = at.sources[i]
 	}
-	r.pins, r.strict, r.left = o.Spec.Pins, o.Spec.Strict, left
+	r.pins, r.strict = o.Spec.Pins, o.Spec.Strict
 	r.ways = remedies{o.Spec.MachineTarget(), o.Sources.Repos}
 	return r, nil
 }

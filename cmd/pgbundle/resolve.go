@@ -99,7 +99,7 @@ func runResolveRPM(c *cli.Context, h host) error {
 	if c.IsSet("node") {
 		return runResolveNodes(c, h, o, names)
 	}
-	closure, err := build.OpenRPMs(c.Context, o, nil)
+	closure, err := build.OpenRPMs(c.Context, o)
 	if err != nil {
 		return err
 	}
