@@ -11,8 +11,9 @@ import (
 )
 
 // Problems are what a failure to resolve packages is made of: of a refusal all
-// problems, of nodes those of each, of a strict spec's those of the builds that were passed over. They
-// are written in JSON as docs/formats.md says. Any other error has none.
+// problems, of nodes those of each, of a strict spec's those of the builds that
+// were passed over. They are written in JSON as docs/formats.md says. Any other
+// error has none.
 func Problems(err error) []*solve.Problem {
 	if refused, ok := errors.AsType[*solve.Unsolvable](err); ok {
 		return refused.Problems

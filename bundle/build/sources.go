@@ -273,11 +273,7 @@ func (src *Sources) markPresent(ids []string) error {
 	for _, id := range ids {
 		i := slices.IndexFunc(src.Repos, func(r dnfconf.Repo) bool { return r.ID == id })
 		if i < 0 {
-			var known []string
-			for _, r := range src.Repos {
-				known = append(known, r.ID)
-			}
-			errs = append(errs, manifest.Classify(manifest.ErrUsage, fmt.Errorf("present %q: there is no repository of that id, only %s", id, strings.Join(known, ", "))))
+			errs = append(errs, manifest.Classify(manifest.ErrUsage, fmt.Errorf("present %q: there is no repository of that id, only %s", id, src.ids())))
 			continue
 		}
 		src.Repos[i].Role = manifest.Present

@@ -64,16 +64,7 @@ func TestDNFComps(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("/usr/bin/python3", "-c", dnfComps)
-	cmd.Stdin = strings.NewReader(input.String())
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	answers := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-	if len(answers) != len(cases) {
-		t.Fatalf("dnf answered %d of %d", len(answers), len(cases))
-	}
+	answers := askPython(t, dnfComps, input.String(), len(cases))
 	none, different := 0, 0
 	for i, c := range cases {
 		if answers[i] == "none" {
@@ -136,4 +127,20 @@ func randomComps(r *rand.Rand, name string) compsCase {
 		c.word += "/" + []string{"optional", "mandatory,default", "conditional"}[r.IntN(3)]
 	}
 	return c
+}
+
+// askPython runs a program over an input of which each line has one line of answer.
+func askPython(t *testing.T, program, input string, lines int) []string {
+	t.Helper()
+	cmd := exec.Command("/usr/bin/python3", "-c", program)
+	cmd.Stdin = strings.NewReader(input)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	if len(answers) != lines {
+		t.Fatalf("dnf answered %d of %d", len(answers), lines)
+	}
+	return answers
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -169,16 +168,7 @@ func TestDNFModules(t *testing.T) {
 			}
 		}
 	}
-	cmd := exec.Command("/usr/bin/python3", "-c", dnfModules)
-	cmd.Stdin = &input
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	answers := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-	if len(answers) != len(worlds) {
-		t.Fatalf("dnf answered %d of %d", len(answers), len(worlds))
-	}
+	answers := askPython(t, dnfModules, input.String(), len(worlds))
 	refused, different := 0, 0
 	for i, w := range worlds {
 		if answers[i] == "error" {

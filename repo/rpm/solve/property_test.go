@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgbundle/manifest"
@@ -65,13 +64,7 @@ func withTwins(r *rand.Rand, packages []small) []small {
 // whether there was one.
 func checkJob(t *testing.T, s *Solver, job Job, packages []small) bool {
 	t.Helper()
-	show := func() string {
-		var lines []string
-		for _, p := range packages {
-			lines = append(lines, p.String())
-		}
-		return strings.Join(lines, "\n")
-	}
+	show := func() string { return listing(packages) }
 	r, err := s.Solve(t.Context(), job)
 	if err != nil {
 		if !errors.Is(err, manifest.ErrUnsolvable) {

@@ -81,6 +81,20 @@ func (p small) String() string {
 	return text
 }
 
+// listing writes packages, one a line, those of another repository than main with
+// its name.
+func listing(packages []small) string {
+	var lines []string
+	for _, p := range packages {
+		line := p.String()
+		if p.repo != "" {
+			line += "@" + p.repo
+		}
+		lines = append(lines, line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // smallPool puts packages into a pool. The repositories are taken in the order
 // given; other names follow as they come.
 func smallPool(t testing.TB, packages []small, repos ...rpm.Repo) *rpm.Pool {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"testing"
 
 	"pgbundle/manifest"
@@ -53,13 +52,7 @@ func TestThereProperties(t *testing.T) {
 				job.Requests = append(job.Requests, packages[r.IntN(len(packages))].name)
 			}
 			res, err := s.Solve(t.Context(), job)
-			show := func() string {
-				var lines []string
-				for _, p := range packages {
-					lines = append(lines, p.String()+"@"+p.repo)
-				}
-				return fmt.Sprintf("%+v\n%s", job, strings.Join(lines, "\n"))
-			}
+			show := func() string { return fmt.Sprintf("%+v\n%s", job, listing(packages)) }
 			if errors.Is(err, manifest.ErrUnsolvable) {
 				refused++
 				if !job.Best && !s.splits() && thereBruteForce(t, s, job) {
