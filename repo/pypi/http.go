@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"pgbundle/manifest"
 	"pgbundle/repo/fetch"
@@ -70,6 +71,7 @@ type httpIndex struct {
 	user   *url.Userinfo // goes with requests to the origin of base only
 	links  bool          // base is one page with files of many projects (pip's --find-links)
 	pages  flight[string, *Page]
+	whole  atomic.Bool // a server sent no parts of files
 }
 
 // Project reads a project's page.
@@ -150,6 +152,7 @@ func (x *httpIndex) Metadata(ctx context.Context, f *File) ([]byte, error) {
 	if !errors.Is(err, fetch.ErrNoRanges) {
 		return data, err
 	}
+	x.whole.Store(true)
 	name, err := x.fetch(ctx, f)
 	if err != nil {
 		return nil, err
@@ -164,6 +167,12 @@ func (x *httpIndex) Metadata(ctx context.Context, f *File) ([]byte, error) {
 		return nil, err
 	}
 	return wheelMetadata(file, info.Size(), f.Filename)
+}
+
+// Cheap is true for wheels, unless there is nothing beside them and the server
+// does not send parts.
+func (x *httpIndex) Cheap(_ context.Context, f *File) bool {
+	return f.Wheel() && (f.Metadata || !x.whole.Load())
 }
 
 // beside is the address of the metadata file of a wheel (PEP 658).

@@ -29,6 +29,9 @@ type Index interface {
 	// itself. For an archive that cannot become a wheel here, the error is a
 	// *sdist.Unsupported, which holds the metadata that is known nevertheless.
 	Metadata(ctx context.Context, file *File) ([]byte, error)
+	// Cheap says whether Metadata reads little for a file: no more of it than the
+	// metadata.
+	Cheap(ctx context.Context, file *File) bool
 	// Digest returns the sha256 and the size of a file that is listed without.
 	Digest(ctx context.Context, file *File) (sha256 string, size int64, err error)
 }

@@ -102,6 +102,11 @@ func (j *joined) Metadata(ctx context.Context, f *File) ([]byte, error) {
 	return from.index.Metadata(ctx, from.file)
 }
 
+func (j *joined) Cheap(ctx context.Context, f *File) bool {
+	from, err := j.find(ctx, f)
+	return err == nil && from.index.Cheap(ctx, from.file)
+}
+
 func (j *joined) Digest(ctx context.Context, f *File) (string, int64, error) {
 	from, err := j.find(ctx, f)
 	if err != nil {

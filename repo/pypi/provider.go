@@ -38,6 +38,7 @@ type session struct {
 	projects flight[string, *project]
 	metadata flight[*File, []byte]
 	ahead    *readAhead
+	listed   map[string][]*candidate // by project: what the search chooses from
 	found    map[string][]*candidate // by identifier and specifiers
 	parents  map[string][]*candidate // who depends on an identifier: the chain of an explanation
 	notes    []string                // warnings
@@ -95,6 +96,7 @@ func (s *session) Candidates(ctx context.Context, id string, requirements func(s
 	}
 	if len(exact) == 0 {
 		all, err := s.find(ctx, id, like, specifiers)
+		s.listed[like.name] = all
 		return without(all, incompatible), err
 	}
 	return slices.DeleteFunc(without(exact, incompatible), func(c *candidate) bool {
@@ -156,6 +158,7 @@ func (s *session) Dependencies(ctx context.Context, c *candidate) ([]*want, erro
 	if c.known {
 		return c.depends, c.depErr
 	}
+	s.ahead.readNext(ctx, s, c)
 	depends, err := s.dependencies(ctx, c)
 	if err != nil {
 		if _, ok := errors.AsType[*backtrack.Unusable](err); !ok {

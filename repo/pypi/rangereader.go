@@ -22,6 +22,8 @@ type rangeReader struct {
 const (
 	tailBytes = 64 << 10 // holds the directory and METADATA of most wheels
 	moreBytes = 256 << 10
+	// maxDirectory is as much as is read of a directory at once, in bytes.
+	maxDirectory = 4 << 20
 	// maxRanges bounds the requests for one file; a wheel that needs more is
 	// cheaper to fetch.
 	maxRanges = 24
@@ -68,16 +70,29 @@ func (r *rangeReader) copy(b []byte, at int64) int {
 	return 0
 }
 
+// more asks for n bytes and for what is around them, but for nothing that is
+// there after them. It is asked first for the directory, which goes on until the
+// end that is there; before it is what was written last.
 func (r *rangeReader) more(at, n int64) error {
 	if r.asked++; r.asked > maxRanges {
 		return fetch.ErrNoRanges
 	}
-	piece, err := r.client.ReadRange(r.ctx, []string{r.url}, at, max(n, moreBytes))
+	after := max(n, moreBytes)
+	if r.asked == 1 {
+		after = max(n, maxDirectory)
+	}
+	begin, end := max(at-moreBytes, 0), at+after
+	for _, p := range r.pieces {
+		if p.Offset > at {
+			end = min(end, p.Offset)
+		}
+	}
+	piece, err := r.client.ReadRange(r.ctx, []string{r.url}, begin, end-begin)
 	if err != nil {
 		return err
 	}
-	if piece.Offset != at || len(piece.Bytes) == 0 {
-		return fmt.Errorf("read a part of a wheel: %d bytes at %d came, not at %d", len(piece.Bytes), piece.Offset, at)
+	if piece.Offset != begin || begin+int64(len(piece.Bytes)) <= at {
+		return fmt.Errorf("read a part of a wheel: %d bytes at %d came, not at %d", len(piece.Bytes), piece.Offset, begin)
 	}
 	r.pieces = append(r.pieces, *piece)
 	return nil

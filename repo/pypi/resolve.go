@@ -76,7 +76,7 @@ func (r *Resolver) Resolve(ctx context.Context, requirements []string) (*Resolut
 		resolver: r, machine: m, ahead: newReadAhead(),
 		limits: map[string]pep440.Specifiers{}, order: map[string]int{}, names: map[string]*want{},
 		conflicts: map[string]int{}, promoted: map[string]bool{},
-		found: map[string][]*candidate{}, parents: map[string][]*candidate{},
+		listed: map[string][]*candidate{}, found: map[string][]*candidate{}, parents: map[string][]*candidate{},
 	}
 	if err := s.limit(r.Constraints); err != nil {
 		return nil, err
