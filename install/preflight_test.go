@@ -219,7 +219,7 @@ func TestPreflightFIPS(t *testing.T) {
 	n := fittingNode()
 	n.Security.FIPS = "enabled"
 	got := lines(Preflight(fittingBundle(), n, fittingWish()))
-	if len(got) != 2 || !strings.HasPrefix(got[0], "warning fips: FIPS mode: psycopg2-binary 2.9.9 brings an OpenSSL of its own | let Patroni use the RPM python3-psycopg2") ||
+	if len(got) != 2 || !strings.HasPrefix(got[0], "warning fips: FIPS mode: psycopg2-binary 2.9.9 brings an OpenSSL of its own | build the bundle with --psycopg rpm: Patroni then uses python3-psycopg2") ||
 		!strings.HasPrefix(got[1], "note fips: ") {
 		t.Errorf("%s", strings.Join(got, "\n"))
 	}

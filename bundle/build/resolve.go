@@ -197,6 +197,9 @@ func (r *resolving) wheelsAndCollections(ctx context.Context) error {
 		if err != nil {
 			errs = append(errs, err)
 		}
+		if role == manifest.TargetNode && r.options.Spec.Psycopg == psycopgRPM {
+			errs = append(errs, noDriverWheels(artifacts))
+		}
 		for _, a := range artifacts {
 			if a.Name == "ansible-core" {
 				core = a.Version
