@@ -178,13 +178,9 @@ func (r *resolving) askPackages(ctx context.Context, request *rpmRequest, nodes 
 // wheelsAndCollections resolves both wheelhouses and then, for the ansible-core
 // that was found, the collections.
 func (r *resolving) wheelsAndCollections(ctx context.Context) error {
-	places, err := r.options.openWheelPlaces()
+	places, before, err := r.options.openWheelPlaces()
 	if err != nil {
 		return err
-	}
-	before, err := r.options.Spec.excludeNewer()
-	if err != nil {
-		return err // Check refused it before
 	}
 	index := places.join()
 	var errs []error
