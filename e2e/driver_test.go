@@ -50,7 +50,7 @@ func (s *site) driverOfSystem(t *testing.T) {
 // distribution's psycopg2, and that there is no other.
 func (c *cluster) usesDriverOfSystem(t *testing.T) {
 	for _, n := range c.nodes {
-		loaded := n.must(t, "root", "sh", "-c", "grep -o '/[^ ]*_psycopg[^ ]*' /proc/$(systemctl show --property=MainPID --value patroni)/maps | sort -u; find /opt -name '*psycopg*'")
+		loaded := n.must(t, "root", "sh", "-c", "grep -o '/[^ ]*_psycopg[^ ]*' /proc/$(systemctl show --property=MainPID --value patroni)/maps | sort -u; find /opt -path '*/site-packages/psycopg*'")
 		if !strings.HasPrefix(loaded, "/usr/lib") || strings.Contains(loaded, "/opt/") {
 			t.Errorf("%s: %s", n.name, loaded)
 		}
