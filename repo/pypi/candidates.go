@@ -9,6 +9,7 @@ import (
 
 	"pgbundle/manifest"
 	"pgbundle/repo/pypi/pep440"
+	"pgbundle/repo/pypi/pep508"
 	"pgbundle/repo/pypi/sdist"
 	"pgbundle/repo/pypi/tags"
 )
@@ -151,6 +152,8 @@ type candidate struct {
 	files []*File // the preferred first
 	file  *File   // the one whose metadata counts, once loaded
 	meta  *Metadata
+	// requires is what meta says, read
+	requires []*pep508.Requirement
 
 	refused *sdist.Unsupported // why file, a source archive, cannot become a wheel
 

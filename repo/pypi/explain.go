@@ -71,11 +71,19 @@ func (e *Unbuildable) Error() string {
 func (e *Unbuildable) Unwrap() error { return manifest.ErrUnsolvable }
 
 // missing finds what the user asks for that cannot be had at all, all of it at
-// once, before the search.
+// once, before the search. What one requirement alone leaves nothing of, another
+// of the same project may allow: a pin its yanked version.
 func (s *session) missing(ctx context.Context, roots []*want) error {
 	out := &Unsolvable{Target: s.resolver.Target}
+	asked := map[string]pep440.Specifiers{}
+	for _, w := range roots {
+		asked[w.name] = append(asked[w.name], w.specifiers...)
+	}
 	for _, w := range roots {
 		found, err := s.find(ctx, w.id, w, slices.Concat(s.limits[w.name], w.specifiers))
+		if err == nil && len(found) == 0 {
+			found, err = s.find(ctx, w.id, w, slices.Concat(s.limits[w.name], asked[w.name]))
+		}
 		if err != nil {
 			return err
 		}
@@ -96,6 +104,8 @@ func (s *session) explain(ctx context.Context, impossible *backtrack.Impossible[
 		byProject[cause.Requirement.name] = append(byProject[cause.Requirement.name], cause)
 	}
 	out := &Unsolvable{Target: s.resolver.Target}
+	out.Problems = s.otherPythons(byProject[pythonID])
+	delete(byProject, pythonID)
 	for _, name := range slices.Sorted(maps.Keys(byProject)) {
 		out.Problems = append(out.Problems, s.problem(ctx, name, byProject[name]))
 	}

@@ -2,6 +2,7 @@ package pypi
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -53,16 +54,18 @@ func ParseMetadata(data []byte) (*Metadata, error) {
 	return m, nil
 }
 
+// set takes one header; of a repeated one that stands for one value the first
+// counts, as in pip.
 func (m *Metadata) set(name, value string) {
 	switch name {
 	case "metadata-version":
-		m.Format = value
+		m.Format = cmp.Or(m.Format, value)
 	case "name":
-		m.Name = value
+		m.Name = cmp.Or(m.Name, value)
 	case "version":
-		m.Version = value
+		m.Version = cmp.Or(m.Version, value)
 	case "requires-python":
-		m.RequiresPython = value
+		m.RequiresPython = cmp.Or(m.RequiresPython, value)
 	case "requires-dist":
 		m.RequiresDist = append(m.RequiresDist, value)
 	case "provides-extra":

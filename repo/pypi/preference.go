@@ -9,8 +9,8 @@ import (
 // is decided ahead of the others, as in pip 26.
 const promotion = 5
 
-// Narrow lets what the last conflict was about be decided first, then what is
-// in conflicts again and again.
+// Narrow lets the interpreter be decided first, then what the last conflict was
+// about, then what is in conflicts again and again.
 func (s *session) Narrow(open []string, v view) []string {
 	involved := map[string]bool{}
 	for _, cause := range v.Causes() {
@@ -26,6 +26,9 @@ func (s *session) Narrow(open []string, v view) []string {
 				}
 			}
 		}
+	}
+	if slices.Contains(open, pythonID) {
+		return []string{pythonID}
 	}
 	for _, first := range []map[string]bool{involved, s.promoted} {
 		narrowed := slices.DeleteFunc(slices.Clone(open), func(id string) bool { return !first[id] })

@@ -39,6 +39,7 @@ type session struct {
 	metadata flight[*File, []byte]
 	ahead    *readAhead
 	listed   map[string][]*candidate // by project: what the search chooses from
+	python   *candidate
 	found    map[string][]*candidate // by identifier and specifiers
 	parents  map[string][]*candidate // who depends on an identifier: the chain of an explanation
 	notes    []string                // warnings
@@ -78,8 +79,11 @@ func (s *session) Satisfied(w *want, c *candidate) bool {
 
 // Candidates lists what may stand for an identifier.
 func (s *session) Candidates(ctx context.Context, id string, requirements func(string) []*want, incompatible []*candidate) ([]*candidate, error) {
-	like := s.names[id]
 	own := requirements(id)
+	if id == pythonID {
+		return s.interpreters(own, incompatible), nil
+	}
+	like := s.names[id]
 	wants := own
 	if len(like.extras) > 0 {
 		wants = slices.Concat(own, requirements(like.name))
@@ -192,11 +196,10 @@ func (s *session) dependencies(ctx context.Context, c *candidate) ([]*want, erro
 	if base.meta == nil {
 		return depends, nil
 	}
-	for _, text := range base.meta.RequiresDist {
-		r, err := pep508.ParseRequirement(text)
-		if err != nil {
-			return nil, &backtrack.Unusable{Err: fmt.Errorf("metadata of %s: %w", base.file.Filename, err)}
-		}
+	if c.base == nil {
+		depends = append(depends, requiresPython(base.meta.RequiresPython)...)
+	}
+	for _, r := range base.requires {
 		if !slices.ContainsFunc(asked, func(extra string) bool { return r.Marker.Eval(&s.machine.env, extra) }) {
 			continue
 		}
@@ -265,10 +268,13 @@ func (s *session) loadFile(ctx context.Context, c *candidate, file *File) error 
 	if err := meta.consistent(c.name, c.version); err != nil {
 		return unusable(err)
 	}
-	if !s.machine.runs(meta.RequiresPython) {
-		return unusable(fmt.Errorf("needs Python %s", meta.RequiresPython))
+	requires := make([]*pep508.Requirement, len(meta.RequiresDist))
+	for i, text := range meta.RequiresDist {
+		if requires[i], err = pep508.ParseRequirement(text); err != nil {
+			return unusable(fmt.Errorf("its metadata: %w", err))
+		}
 	}
-	c.meta = meta
+	c.meta, c.requires = meta, requires
 	return nil
 }
 

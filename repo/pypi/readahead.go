@@ -40,7 +40,7 @@ func (r *readAhead) start(ctx context.Context, read func()) {
 // likely the choice: the best one of the newest version.
 func (r *readAhead) read(ctx context.Context, s *session, wants []*want) {
 	for _, w := range wants {
-		if w.exact != nil || r.seen[w.name] {
+		if w.exact != nil || w.id == pythonID || r.seen[w.name] {
 			continue
 		}
 		r.seen[w.name] = true

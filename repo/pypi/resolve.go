@@ -73,7 +73,7 @@ func (r *Resolver) Resolve(ctx context.Context, requirements []string) (*Resolut
 		return nil, fmt.Errorf("%w: %w", manifest.ErrUsage, err)
 	}
 	s := &session{
-		resolver: r, machine: m, ahead: newReadAhead(),
+		resolver: r, machine: m, python: interpreter(m), ahead: newReadAhead(),
 		limits: map[string]pep440.Specifiers{}, order: map[string]int{}, names: map[string]*want{},
 		conflicts: map[string]int{}, promoted: map[string]bool{},
 		listed: map[string][]*candidate{}, found: map[string][]*candidate{}, parents: map[string][]*candidate{},
@@ -152,6 +152,7 @@ func (s *session) roots(requirements []string) ([]*want, error) {
 func (s *session) answer(ctx context.Context, result *backtrack.Result[*want, *candidate]) (*Resolution, error) {
 	chosen := map[string]*Chosen{}
 	bases := map[string]*candidate{}
+	delete(result.Pins, pythonID)
 	for _, c := range result.Pins {
 		base := c.plain()
 		bases[base.name] = base

@@ -218,7 +218,7 @@ func TestUnsolvable(t *testing.T) {
 		{"no such version", "lib>=9", "", "lib: no version fits\n    lib>=9 is wanted by you\n    there is 1.6a1, 1.5, 1.0"},
 		{"other platform", "windows", "", "windows: no version fits\n    windows is wanted by you\n    not for CPython 3.9.18 on x86_64 (glibc 2.34): windows-1-cp39-cp39-win_amd64.whl"},
 		{"other Python", "newer", "", "newer: no version fits\n    newer is wanted by you\n    not for Python 3.9.18: 1 (>=3.12)"},
-		{"Python in the metadata alone", "lies", "", "lies: no version that fits can be used\n    lies is wanted by you\n    there is 1\n    lies-1-py3-none-any.whl: needs Python >=3.12"},
+		{"Python in the metadata alone", "lies", "", "lies: no version that fits runs on Python 3.9.18\n    lies 1, wanted by you\n    lies-1-py3-none-any.whl: needs Python >=3.12"},
 		{"yanked", "lib>1.7", "", "yanked, so taken only when pinned with ==: 1.8"},
 		{"dependency unknown", "wants-gone", "", "gone: the index has no such project\n    gone>=1 is wanted by wants-gone 1, wanted by you"},
 		{"conflict, with its chain", "mid lib>=1.5", "", "lib: no version fits\n    lib>=1.5 is wanted by you\n    lib<1.5 is wanted by left 1, wanted by mid 1, wanted by you\n    there is 1.6a1, 1.5, 1.0"},
