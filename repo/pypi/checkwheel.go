@@ -51,6 +51,8 @@ func CheckWheel(r io.ReaderAt, size int64, filename string, target Target) error
 	c.metadata(z, info, m)
 	c.wheelFile(z, info)
 	c.record(z, info)
+	c.data(z)
+	c.entryPoints(z, info)
 	return errors.Join(c.findings...)
 }
 

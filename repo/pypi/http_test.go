@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -226,6 +227,30 @@ func TestHostilePages(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// TestLenientJSON reads pages whose fields are of another kind than PEP 691 says,
+// as pip does.
+func TestLenientJSON(t *testing.T) {
+	const page = "\ufeff" + `{"meta":{"api-version":1.0},"name":"lib","files":[
+		{"filename":"lib-1-py3-none-any.whl","url":"lib-1-py3-none-any.whl","size":"12","yanked":""},
+		{"filename":"lib-2-py3-none-any.whl","url":"lib-2-py3-none-any.whl","size":1e3,"yanked":"bad"},
+		{"filename":"lib-3-py3-none-any.whl","url":"lib-3-py3-none-any.whl","size":99999999999999999999,"yanked":true,"yanked":false},
+		{"filename":"lib-4-py3-none-any.whl","url":"","size":7},
+		{"filename":"lib-5-py3-none-any.whl","url":null}, {"filename":"lib-6-py3-none-any.whl"}]}`
+	base, _ := url.Parse("http://host.example/simple/lib/")
+	got, err := parseSimpleJSON([]byte(page), "lib", base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []string
+	for _, f := range got.Files {
+		files = append(files, fmt.Sprint(f.Filename, " ", f.Size, " ", f.Yanked))
+	}
+	want := []string{"lib-1-py3-none-any.whl 12 false", "lib-2-py3-none-any.whl -1 true", "lib-3-py3-none-any.whl -1 false"}
+	if !slices.Equal(files, want) {
+		t.Errorf("got %q, want %q", files, want)
 	}
 }
 

@@ -40,6 +40,7 @@ type Index interface {
 type Page struct {
 	Name  string // normalised
 	Files []*File
+	Notes []string // for a person who takes a file of it
 }
 
 // File is a wheel or a source archive as an index lists it.
@@ -83,7 +84,7 @@ func identify(filename, project string) (name string, version pep440.Version, wh
 		if wheel, err = tags.ParseWheel(filename); err != nil {
 			return "", version, nil, err
 		}
-		version, err = pep440.Parse(strings.ReplaceAll(wheel.Version, "_", "-"))
+		version, err = pep440.Parse(wheel.Version)
 		return pep508.NormalizeName(wheel.Name), version, wheel, err
 	}
 	stem := ""

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -43,5 +46,34 @@ func TestJoin(t *testing.T) {
 	}
 	if _, err := index.Project(t.Context(), "nowhere"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestForbiddenPlace counts a place that forbids to ask for a project as one that
+// has it not, where another one has it: stores of clouds answer so.
+func TestForbiddenPlace(t *testing.T) {
+	x := small()
+	codes := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(codes["now"])
+	}))
+	defer server.Close()
+	extra, err := Open(testClient(t), server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, want := range map[int]string{403: "", 401: "401 Unauthorized", 500: "500 Internal Server Error"} {
+		codes["now"] = code
+		r, err := Resolve(t.Context(), Join(Place{"main", x.index(t)}, Place{"extra", extra}), []string{"pre"}, nil, el9)
+		switch {
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%d: %v, %v", code, r, err)
+		case want == "" && (err != nil || len(r.Warnings) != 1 || !strings.HasPrefix(r.Warnings[0], "extra does not let pre be looked up, which counts as not there: fetch pre: GET ")):
+			t.Errorf("%d: %v, %v", code, r, err)
+		}
+	}
+	codes["now"] = 403
+	if _, err := Resolve(t.Context(), Join(Place{"extra", extra}), []string{"pre"}, nil, el9); err == nil || !strings.Contains(err.Error(), "403 Forbidden") {
+		t.Errorf("alone: %v", err)
 	}
 }

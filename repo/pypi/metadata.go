@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"pgbundle/repo/pypi/pep440"
 	"pgbundle/repo/pypi/pep508"
@@ -33,6 +34,9 @@ type Metadata struct {
 func ParseMetadata(data []byte) (*Metadata, error) {
 	if len(data) > maxMetadata {
 		return nil, fmt.Errorf("parse metadata: larger than %d bytes", maxMetadata)
+	}
+	if !utf8.Valid(data) {
+		return nil, fmt.Errorf("parse metadata: not UTF-8")
 	}
 	m := &Metadata{}
 	headers := 0

@@ -105,6 +105,34 @@ func TestResolve(t *testing.T) {
 
 // split cuts a list of requirements at commas that a name follows, or at blanks
 // where no marker stands.
+// TestPassedOver tells of newer versions that could not be used.
+func TestPassedOver(t *testing.T) {
+	x := newFixture()
+	x.wheel("lib-1-py3-none-any.whl")
+	x.wheel("lib-2-py3-none-any.whl", "Requires-Dist: dep @ https://host.example/dep.whl")
+	x.wheel("lib-3-py3-none-any.whl", "Requires-Dist: a b")
+	r, err := Resolve(t.Context(), x.index(t), []string{"lib"}, nil, el9)
+	if err != nil || brief(r) != "lib==1" || len(r.Warnings) != 2 ||
+		r.Warnings[0] != "lib 2 is passed over: lib 2 requires dep @ https://host.example/dep.whl, which is not from an index" ||
+		!strings.HasPrefix(r.Warnings[1], "lib 3 is passed over: lib-3-py3-none-any.whl: its metadata: parse requirement") {
+		t.Errorf("got %v, %v", r, err)
+	}
+	if r, err = Resolve(t.Context(), x.index(t), []string{"lib<2"}, nil, el9); err != nil || len(r.Warnings) != 0 {
+		t.Errorf("got %v, %v", r, err)
+	}
+}
+
+// TestSeveralRequirements of one project are met together: a pin allows the
+// yanked version that the other alone would not.
+func TestSeveralRequirements(t *testing.T) {
+	x := newFixture()
+	x.wheel("lib-3-py3-none-any.whl").yanked = "-"
+	r, err := Resolve(t.Context(), x.index(t), []string{"lib==3", "lib"}, nil, el9)
+	if err != nil || brief(r) != "lib==3" {
+		t.Errorf("got %v, %v", r, err)
+	}
+}
+
 func split(list string) []string {
 	if strings.Contains(list, ";") || list == "" {
 		return slices.DeleteFunc([]string{list}, func(s string) bool { return s == "" })

@@ -18,7 +18,7 @@ const maxToken = 1 << 20
 // parseSimpleHTML reads a page that was found at base: its links are files
 // (PEP 503, with the attributes of 592, 658 and 714).
 func parseSimpleHTML(data []byte, project string, base *url.URL) (*Page, error) {
-	page := &Page{Name: project}
+	var links []map[string]string
 	z := html.NewTokenizer(bytes.NewReader(data))
 	z.SetMaxBuf(maxToken)
 	based := false
@@ -28,7 +28,7 @@ func parseSimpleHTML(data []byte, project string, base *url.URL) (*Page, error) 
 			if err := z.Err(); !errors.Is(err, io.EOF) {
 				return nil, damagedPage(project, err.Error())
 			}
-			return page, nil
+			return linkedFiles(links, project, base), nil
 		case html.StartTagToken, html.SelfClosingTagToken:
 		default:
 			continue
@@ -46,14 +46,24 @@ func parseSimpleHTML(data []byte, project string, base *url.URL) (*Page, error) 
 				}
 			}
 		case "a":
-			if file := linkedFile(attributes(z), project, base); file != nil {
-				page.Files = append(page.Files, file)
-			}
-			if len(page.Files) > maxFiles {
+			links = append(links, attributes(z))
+			if len(links) > maxFiles {
 				return nil, damagedPage(project, fmt.Sprintf("more than %d files", maxFiles))
 			}
 		}
 	}
+}
+
+// linkedFiles makes a page of its links. The first base counts for all of them,
+// wherever it stands.
+func linkedFiles(links []map[string]string, project string, base *url.URL) *Page {
+	page := &Page{Name: project}
+	for _, a := range links {
+		if file := linkedFile(a, project, base); file != nil {
+			page.Files = append(page.Files, file)
+		}
+	}
+	return page
 }
 
 // attributes reads those of the current tag; of a repeated one the first counts.

@@ -1,9 +1,11 @@
 package pypi
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,7 +23,7 @@ const (
 // 658, 700 and 714).
 type simplePage struct {
 	Meta struct {
-		Version string `json:"api-version"`
+		Version lenient `json:"api-version"`
 	} `json:"meta"`
 	Name  string       `json:"name"`
 	Files []simpleFile `json:"files"`
@@ -36,23 +38,34 @@ type simpleFile struct {
 	CoreMetadata   *offer            `json:"core-metadata"`
 	DistInfo       *offer            `json:"dist-info-metadata"`
 	OldDistInfo    *offer            `json:"data-dist-info-metadata"`
-	Size           *int64            `json:"size"`
+	Size           lenient           `json:"size"`
 	UploadTime     string            `json:"upload-time"`
 }
 
-// yanked is false, true or a reason.
+// lenient is the text of a string or of anything else: pages of some servers have
+// a number for a string, or the other way round, and are read by pip.
+type lenient string
+
+func (l *lenient) UnmarshalJSON(data []byte) error {
+	*l = lenient(strings.Trim(string(data), `"`))
+	return nil
+}
+
+// yanked is false, true or a reason. An empty one is false, as in pip.
 type yanked struct {
 	is     bool
 	reason string
 }
 
 func (y *yanked) UnmarshalJSON(data []byte) error {
+	*y = yanked{}
 	switch data[0] {
 	case 't':
 		y.is = true
 	case '"':
-		y.is = true
-		return json.Unmarshal(data, &y.reason)
+		err := json.Unmarshal(data, &y.reason)
+		y.is = y.reason != ""
+		return err
 	}
 	return nil
 }
@@ -78,10 +91,10 @@ func (o *offer) UnmarshalJSON(data []byte) error {
 // name or address are left out.
 func parseSimpleJSON(data []byte, project string, base *url.URL) (*Page, error) {
 	var in simplePage
-	if err := json.Unmarshal(data, &in); err != nil {
+	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &in); err != nil {
 		return nil, damagedPage(project, err.Error())
 	}
-	if err := checkAPIVersion(project, in.Meta.Version); err != nil {
+	if err := checkAPIVersion(project, string(in.Meta.Version)); err != nil {
 		return nil, err
 	}
 	if project != "" && in.Name != "" && pep508.NormalizeName(in.Name) != project {
@@ -101,7 +114,7 @@ func parseSimpleJSON(data []byte, project string, base *url.URL) (*Page, error) 
 
 func (f *simpleFile) file(project string, base *url.URL) *File {
 	u, err := base.Parse(f.URL)
-	if err != nil || !safeName(f.Filename) {
+	if err != nil || f.URL == "" || !safeName(f.Filename) {
 		return nil
 	}
 	out := &File{Project: project, Filename: f.Filename, Size: -1, Yanked: f.Yanked.is, YankedReason: f.Yanked.reason}
@@ -110,8 +123,8 @@ func (f *simpleFile) file(project string, base *url.URL) *File {
 	if f.RequiresPython != nil {
 		out.RequiresPython = *f.RequiresPython
 	}
-	if f.Size != nil && *f.Size >= 0 {
-		out.Size = *f.Size
+	if size, err := strconv.ParseInt(string(f.Size), 10, 64); err == nil && size >= 0 {
+		out.Size = size
 	}
 	if at, err := time.Parse(time.RFC3339, f.UploadTime); err == nil {
 		out.UploadTime = at.UTC()

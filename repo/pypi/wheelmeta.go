@@ -28,18 +28,13 @@ func openWheel(r io.ReaderAt, size int64) (*zip.Reader, error) {
 	return z, nil
 }
 
-// distInfo returns the name of a wheel's .dist-info folder: the one at the top
-// that has the name of the project.
+// distInfo returns the name of a wheel's .dist-info folder: the only one at the
+// top, whose name begins with that of the project. pip takes no other wheel.
 func distInfo(z *zip.Reader, name *tags.Wheel) (string, error) {
 	found := ""
 	for _, f := range z.File {
 		top, _, ok := strings.Cut(f.Name, "/")
-		stem, isInfo := strings.CutSuffix(top, ".dist-info")
-		if !ok || !isInfo || top == found {
-			continue
-		}
-		project, _, _ := strings.Cut(stem, "-")
-		if pep508.NormalizeName(project) != pep508.NormalizeName(name.Name) {
+		if !ok || !strings.HasSuffix(top, ".dist-info") || top == found {
 			continue
 		}
 		if found != "" {
@@ -47,7 +42,7 @@ func distInfo(z *zip.Reader, name *tags.Wheel) (string, error) {
 		}
 		found = top
 	}
-	if found == "" {
+	if !strings.HasPrefix(pep508.NormalizeName(found), pep508.NormalizeName(name.Name)) {
 		return "", fmt.Errorf("it has no .dist-info of %s: %w", name.Name, manifest.ErrDamaged)
 	}
 	return found, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"pgbundle/repo/pypi/pep508"
 )
@@ -17,7 +18,7 @@ type headers struct {
 }
 
 func parseHeaders(data []byte) headers {
-	text := strings.ReplaceAll(string(data), "\r\n", "\n")
+	text := strings.ReplaceAll(asUTF8(data), "\r\n", "\n")
 	var h headers
 	for text != "" {
 		line, rest, _ := strings.Cut(text, "\n")
@@ -33,6 +34,19 @@ func parseHeaders(data []byte) headers {
 		text = rest
 	}
 	return h
+}
+
+// asUTF8 takes text that is no UTF-8 for ISO 8859-1, which old archives have names
+// of authors in: METADATA is UTF-8 (core metadata specification).
+func asUTF8(data []byte) string {
+	if utf8.Valid(data) {
+		return string(data)
+	}
+	var b strings.Builder
+	for _, c := range data {
+		b.WriteRune(rune(c))
+	}
+	return b.String()
 }
 
 func cutHeader(line string) (name, value string) {

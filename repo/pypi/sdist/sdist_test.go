@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgbundle/manifest"
 )
@@ -190,6 +191,30 @@ func TestContents(t *testing.T) {
 }
 
 // TestSourceLayout takes packages from the folder that the egg-info lies in.
+// TestOldEncoding writes METADATA in UTF-8 whatever the archive's author wrote.
+func TestOldEncoding(t *testing.T) {
+	archive := targz(thing.with(files{"PKG-INFO": "Metadata-Version: 1.0\nName: thing\nVersion: 1.0\nAuthor: Andr\xe9\n"}))
+	data, err := Metadata(archive)
+	if err != nil || !strings.Contains(string(data), "Author: André\n") {
+		t.Errorf("got %q, %v", data, err)
+	}
+	_, wheel, err := BuildWheel(t.Context(), archive, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := zip.NewReader(bytes.NewReader(wheel), int64(len(wheel)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := z.Open("thing-1.0.dist-info/METADATA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err := io.ReadAll(f); err != nil || !utf8.Valid(data) {
+		t.Errorf("got %q, %v", data, err)
+	}
+}
+
 func TestSourceLayout(t *testing.T) {
 	over := files{"setup.py": "setup(packages=find_packages('src'), package_dir={'': 'src'})"}
 	moved := files{}

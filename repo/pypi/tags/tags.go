@@ -5,6 +5,7 @@ package tags
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,6 +133,12 @@ const (
 	maxTags = 32
 )
 
+// nameForm and interpreterForm are what pip takes in these places.
+var (
+	nameForm        = regexp.MustCompile(`^[\pL\pN_.]+$`)
+	interpreterForm = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+)
+
 // ParseWheel reads the file name of a wheel.
 func ParseWheel(filename string) (*Wheel, error) {
 	stem, ok := strings.CutSuffix(filename, ".whl")
@@ -140,10 +147,23 @@ func ParseWheel(filename string) (*Wheel, error) {
 		return nil, fmt.Errorf("parse wheel name %q: not NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl", filename)
 	}
 	w := &Wheel{Name: parts[0], Version: parts[1]}
+	if !nameForm.MatchString(w.Name) || strings.Contains(w.Name, "__") {
+		return nil, fmt.Errorf("parse wheel name %q: %q is no name of a project in a wheel", filename, w.Name)
+	}
 	tag := parts[len(parts)-3:]
 	w.Interpreters, w.ABIs, w.Platforms = split(tag[0]), split(tag[1]), split(tag[2])
 	if len(w.Interpreters) > maxTags || len(w.ABIs) > maxTags || len(w.Platforms) > maxTags {
 		return nil, fmt.Errorf("parse wheel name %q: more than %d tags", filename, maxTags)
+	}
+	for _, tag := range slices.Concat(w.Interpreters, w.ABIs, w.Platforms) {
+		if tag == "" {
+			return nil, fmt.Errorf("parse wheel name %q: an empty tag", filename)
+		}
+	}
+	for _, tag := range w.Interpreters {
+		if !interpreterForm.MatchString(tag) {
+			return nil, fmt.Errorf("parse wheel name %q: %q is no interpreter", filename, tag)
+		}
 	}
 	if len(parts) == 6 {
 		digits := len(parts[2]) - len(strings.TrimLeft(parts[2], "0123456789"))

@@ -80,7 +80,8 @@ func TestParseWheelAndRank(t *testing.T) {
 	if w.Build != (Build{true, 12, "b"}) || w.Tags() != "py3-none-any" {
 		t.Errorf("got %+v", w)
 	}
-	for _, name := range []string{"", "x.whl", "x-1-py3-none.whl", "x-1-a-py3-none-any.whl", "x--py3-none-any.whl", "x-1-2-3-py3-none-any.whl", "x-1-py3-none-any.zip", strings.Repeat("x", 600) + "-1-py3-none-any.whl"} {
+	for _, name := range []string{"", "x.whl", "x-1-py3-none.whl", "x-1-a-py3-none-any.whl", "x--py3-none-any.whl", "x-1-2-3-py3-none-any.whl", "x-1-py3-none-any.zip",
+		"a__b-1-py3-none-any.whl", "a+b-1-py3-none-any.whl", "a-1-py3.-none-any.whl", "a-1-py3-none-a..b.whl", "a-1-py3.8-none-any.whl", "a-1-3-none-any.whl", strings.Repeat("x", 600) + "-1-py3-none-any.whl"} {
 		if w, err := ParseWheel(name); err == nil {
 			t.Errorf("%q = %+v, want an error", name, w)
 		}
