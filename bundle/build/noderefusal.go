@@ -16,11 +16,15 @@ type told struct {
 }
 
 func (t *told) text(refuse string) string {
-	who := "node " + t.nodes[0]
-	if n := len(t.nodes); n > 1 {
-		who = "nodes " + strings.Join(t.nodes[:n-1], ", ") + " and " + t.nodes[n-1]
+	return fmt.Sprintf("%s %s:\n  %s", nodesInWords(t.nodes), refuse, strings.ReplaceAll(strings.Join(t.lines, "\n"), "\n", "\n  "))
+}
+
+// nodesInWords is "node a", or "nodes a and b".
+func nodesInWords(names []string) string {
+	if len(names) == 1 {
+		return "node " + names[0]
 	}
-	return fmt.Sprintf("%s %s:\n  %s", who, refuse, strings.ReplaceAll(strings.Join(t.lines, "\n"), "\n", "\n  "))
+	return "nodes " + inWords(names)
 }
 
 // BlockedError says that nodes have no way to take the packages.
