@@ -53,6 +53,17 @@ func (e *UpgradeError) Error() string {
 	return e.text("would have packages of its own changed")
 }
 
+// WheelsError says that the wheels of a bundle do not fit the Python of nodes.
+type WheelsError struct {
+	python string
+	told
+}
+
+// Error lists what does not fit, with the way out.
+func (e *WheelsError) Error() string {
+	return e.text("cannot take the wheels on Python "+e.python) + "\n  a bundle that is built with these facts (--node) has wheels that fit"
+}
+
 // joinRefusals is errors.Join, and tells once what is the same on several nodes:
 // those of a cluster are mostly alike.
 func joinRefusals(errs []error) error {
@@ -61,6 +72,9 @@ func joinRefusals(errs []error) error {
 			return &e.told
 		}
 		if e, ok := errors.AsType[*UpgradeError](err); ok {
+			return &e.told
+		}
+		if e, ok := errors.AsType[*WheelsError](err); ok {
 			return &e.told
 		}
 		return nil

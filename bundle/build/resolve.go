@@ -27,7 +27,7 @@ func Resolve(ctx context.Context, o Options, old *manifest.Lock) (*Resolution, e
 		return nil, err
 	}
 	lock := &manifest.Lock{
-		Version: manifest.Version, Spec: digest, Target: o.Spec.MachineTarget(),
+		Version: manifest.Version, Spec: digest, Target: o.target(),
 		Requests: o.Spec.Requests(), Constraints: o.Spec.ConstraintRequests(),
 	}
 	if o.Spec.IsDelta() {
@@ -187,11 +187,12 @@ func (r *resolving) wheelsAndCollections(ctx context.Context) error {
 		return err // Check refused it before
 	}
 	index := places.join()
+	r.options.untold(r.note)
 	var errs []error
 	core := ""
 	for _, role := range []manifest.Role{manifest.TargetNode, manifest.Control} {
 		artifacts, err := r.ask(ctx, wheelhouseRequest{
-			places: places, index: index, before: before, client: r.options.Fetch, role: role, clock: &r.clock, note: r.note,
+			places: places, index: index, before: before, client: r.options.Fetch, role: role, clock: &r.clock, note: r.note, whose: r.options.whose,
 			wants: wanted(r.lock.Requests, manifest.Wheel, role), constraints: wanted(r.lock.Constraints, manifest.Wheel, role),
 		})
 		if err != nil {
