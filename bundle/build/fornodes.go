@@ -62,7 +62,7 @@ func ProveNodes(ctx context.Context, tree Tree, lock *manifest.Lock, nodes []*No
 		if err != nil {
 			return nil, fmt.Errorf("prove for node %s: %w", node.Name, err)
 		}
-		if t.Python, err = proveNodeWheels(ctx, tree, lock, node); err != nil && !errors.Is(err, manifest.ErrUnsolvable) {
+		if t.Pythons, err = proveNodeWheels(ctx, tree, lock, node, t); err != nil && !errors.Is(err, manifest.ErrUnsolvable) {
 			return nil, err
 		}
 		return t, err

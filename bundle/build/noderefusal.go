@@ -61,7 +61,7 @@ type WheelsError struct {
 
 // Error lists what does not fit, with the way out.
 func (e *WheelsError) Error() string {
-	return e.text("cannot take the wheels on Python "+e.python) + "\n  a bundle that is built with these facts (--node) has wheels that fit"
+	return e.text("cannot take the wheels on Python "+e.python) + "\n  build one with these facts (--node): then its wheels fit, or it says what keeps them from it"
 }
 
 // joinRefusals is errors.Join, and tells once what is the same on several nodes:

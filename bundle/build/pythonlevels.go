@@ -35,15 +35,63 @@ func (n *Node) python(minor string) (full, why string) {
 	return "", ""
 }
 
+// pythons are the full versions that the node's interpreter of a MAJOR.MINOR has: the
+// one that is there, and the one that a transaction on the node puts in its place.
+func (n *Node) pythons(minor string, t *Transaction) []string {
+	full, _ := n.python(minor)
+	if full == "" {
+		return nil
+	}
+	list := []string{full}
+	if after := t.pythonAfter(minor); after != "" && after != full && n.ownsPython(minor) {
+		list = append(list, after)
+	}
+	return list
+}
+
+// ownsPython reports whether the node's interpreter of a MAJOR.MINOR is that of its
+// packages: there is none before it in PATH.
+func (n *Node) ownsPython(minor string) bool {
+	i := slices.IndexFunc(n.Facts.Pythons, func(p manifest.Python) bool { return manifest.PythonMinor(p.Version) == minor })
+	return i >= 0 && strings.HasPrefix(n.Facts.Pythons[i].Path, "/usr/bin/")
+}
+
+// pythonAfter is the full version of the interpreter that a transaction, which may be
+// nil, upgrades; "" when it leaves that alone.
+func (t *Transaction) pythonAfter(minor string) string {
+	if t == nil {
+		return ""
+	}
+	name := interpreter(minor)[0]
+	i := slices.IndexFunc(t.Upgraded, func(c Change) bool { return c.Name == name })
+	if i < 0 {
+		return ""
+	}
+	version, _, _ := strings.Cut(t.Upgraded[i].EVR, "-")
+	version = version[strings.IndexByte(version, ':')+1:]
+	if !manifest.IsPythonFullVersion(version) || manifest.PythonMinor(version) != minor {
+		return ""
+	}
+	return version
+}
+
+// transactionOf is that of a node among several, or nil.
+func transactionOf(list []*Transaction, n *Node) *Transaction {
+	i := slices.IndexFunc(list, func(t *Transaction) bool { return t.Node == n.Name })
+	if i < 0 {
+		return nil
+	}
+	return list[i]
+}
+
 // target is the machine that the options name, with the patch levels that the
-// interpreters of their nodes have beside what the spec says.
-func (o Options) target() manifest.Target {
+// interpreters of their nodes have beside what the spec says, before transactions and
+// after them.
+func (o Options) target(transactions []*Transaction) manifest.Target {
 	target := o.Spec.MachineTarget()
 	full := slices.Clone(target.NodePythonFullVersions)
 	for _, n := range o.Nodes {
-		if version, _ := n.python(target.NodePython); version != "" {
-			full = append(full, version)
-		}
+		full = append(full, n.pythons(target.NodePython, transactionOf(transactions, n))...)
 	}
 	slices.SortFunc(full, func(a, b string) int { return cmp.Compare(patchOf(a), patchOf(b)) })
 	target.NodePythonFullVersions = slices.Compact(full)
@@ -57,10 +105,10 @@ func patchOf(full string) int {
 }
 
 // whose says who has an interpreter: "node db1", or "the spec" where no node has it.
-func (o Options) whose(full string) string {
+func (o Options) whose(full string, transactions []*Transaction) string {
 	var names []string
 	for _, n := range o.Nodes {
-		if version, _ := n.python(manifest.PythonMinor(full)); version == full {
+		if slices.Contains(n.pythons(manifest.PythonMinor(full), transactionOf(transactions, n)), full) {
 			names = append(names, n.Name)
 		}
 	}

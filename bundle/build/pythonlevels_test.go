@@ -64,7 +64,7 @@ func TestTargetOfNodes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := Options{Spec: Spec{NodePython: c.python, ControlPython: "3.11.7"}.WithDefaults(), Nodes: c.nodes}
-			target := o.target()
+			target := o.target(nil)
 			if got := strings.Join(target.NodePythonFullVersions, " "); target.NodePython != c.minor || got != c.full {
 				t.Errorf("%s: %q", target.NodePython, got)
 			}
@@ -75,9 +75,48 @@ func TestTargetOfNodes(t *testing.T) {
 	}
 	o := Options{Nodes: []*Node{old, late, twin}}
 	for full, want := range map[string]string{"3.9.9": "nodes old and twin", "3.9.18": "node late", "3.9.16": "the spec"} {
-		if got := o.whose(full); got != want {
+		if got := o.whose(full, nil); got != want {
 			t.Errorf("%s: %s, want %s", full, got, want)
 		}
+	}
+}
+
+// What a transaction makes of a node's own interpreter counts beside what is there.
+func TestNodePythonsUpgraded(t *testing.T) {
+	const local, system = "/usr/local/bin/python3.9 3.9.2", "/usr/bin/python3.9 3.9.16"
+	upgraded := func(name, evr string) *Transaction {
+		return &Transaction{Node: "x", Upgraded: []Change{{Name: "bash", EVR: "5.1-1"}, {Name: name, EVR: evr}}}
+	}
+	for name, c := range map[string]struct {
+		minor string
+		node  *Node
+		t     *Transaction
+		want  string
+	}{
+		"no transaction":           {"3.9", nodeWith("x", system), nil, "3.9.16"},
+		"another package":          {"3.9", nodeWith("x", system), upgraded("python3-libs", "3.9.18-3.el9"), "3.9.16"},
+		"the system's":             {"3.9", nodeWith("x", system), upgraded("python3", "3.9.18-3.el9_4.1"), "3.9.16 3.9.18"},
+		"with an epoch":            {"3.9", nodeWith("x", system), upgraded("python3", "1:3.9.18-3.el9"), "3.9.16 3.9.18"},
+		"a rebuild":                {"3.9", nodeWith("x", system), upgraded("python3", "3.9.16-3.el9"), "3.9.16"},
+		"another minor's":          {"3.11", nodeWith("x", "/usr/bin/python3.11 3.11.2"), upgraded("python3", "3.9.18-3.el9"), "3.11.2"},
+		"of a stream":              {"3.11", nodeWith("x", "/usr/bin/python3.11 3.11.2"), upgraded("python3.11", "3.11.7-1.el9"), "3.11.2 3.11.7"},
+		"one of the site's before": {"3.9", nodeWith("x", local, system), upgraded("python3", "3.9.18-3.el9"), "3.9.2"},
+		"one that is not there":    {"3.9", nodeWith("x"), upgraded("python3", "3.9.18-3.el9"), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := strings.Join(c.node.pythons(c.minor, c.t), " "); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+	node := nodeWith("x", system)
+	o := Options{Spec: Spec{NodePython: "3.9"}.WithDefaults(), Nodes: []*Node{node}}
+	after := []*Transaction{{Node: "y"}, upgraded("python3", "3.9.18-3.el9")}
+	if got := o.target(after).NodePythonFullVersions; !slices.Equal(got, []string{"3.9.16", "3.9.18"}) {
+		t.Errorf("target: %v", got)
+	}
+	if got := o.whose("3.9.18", after); got != "node x" {
+		t.Errorf("whose: %s", got)
 	}
 }
 

@@ -61,19 +61,29 @@ func closeWheels(ctx context.Context, tree Tree, lock *manifest.Lock, role manif
 	return needed, nil
 }
 
-// proveNodeWheels proves the nodes' wheelhouse for the interpreter that a node has,
-// and returns its version; "" when the node has none, or its facts do not tell. What
-// the node does not need is installed all the same, for requirements.lock names it,
-// and so has to run there.
-func proveNodeWheels(ctx context.Context, tree Tree, lock *manifest.Lock, node *Node) (string, error) {
-	version, _ := node.python(lock.Target.Python(manifest.TargetNode))
-	if version == "" || len(wanted(lock.Requests, manifest.Wheel, manifest.TargetNode)) == 0 {
-		return "", nil
+// proveNodeWheels proves the nodes' wheelhouse for the interpreter that a node has, and
+// for the one that a transaction leaves there. It returns their versions: none when the
+// node has no such interpreter, or its facts do not tell. What the node does not need
+// is installed all the same, for requirements.lock names it, and so has to run there.
+func proveNodeWheels(ctx context.Context, tree Tree, lock *manifest.Lock, node *Node, t *Transaction) ([]string, error) {
+	if len(wanted(lock.Requests, manifest.Wheel, manifest.TargetNode)) == 0 {
+		return nil, nil
 	}
-	python := pythonTarget(lock.Target, version)
+	versions := node.pythons(lock.Target.Python(manifest.TargetNode), t)
+	for _, version := range versions {
+		if err := fitWheels(ctx, tree, lock, pythonTarget(lock.Target, version)); err != nil {
+			return nil, refusedWheels(node, version, err)
+		}
+	}
+	return versions, nil
+}
+
+// fitWheels holds that the nodes' wheelhouse closes on an interpreter, and that every
+// wheel in it runs there.
+func fitWheels(ctx context.Context, tree Tree, lock *manifest.Lock, python pypi.Target) error {
 	needed, err := closeWheels(ctx, tree, lock, manifest.TargetNode, python)
 	if err != nil {
-		return "", refusedWheels(node, version, err)
+		return err
 	}
 	var errs []error
 	for _, a := range artifactsIn(lock, manifest.Wheel, wheelhouse(manifest.TargetNode)) {
@@ -81,10 +91,7 @@ func proveNodeWheels(ctx context.Context, tree Tree, lock *manifest.Lock, node *
 			errs = append(errs, checkWheel(ctx, tree, a, python))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return "", refusedWheels(node, version, err)
-	}
-	return version, nil
+	return errors.Join(errs...)
 }
 
 // refusedWheels makes a refusal of an error that says that wheels do not fit.
