@@ -225,12 +225,15 @@ func TestPreflight(t *testing.T) {
 
 // A node in FIPS mode hears of both things that are no FIPS algorithm or module.
 func TestPreflightFIPS(t *testing.T) {
-	n := fittingNode()
+	n, m := fittingNode(), fittingBundle()
 	n.Security.FIPS = "enabled"
-	got := lines(Preflight(fittingBundle(), n, fittingWish()))
-	if len(got) != 2 || !strings.HasPrefix(got[0], "warning fips: FIPS mode: psycopg2-binary 2.9.9 brings an OpenSSL of its own | let Patroni use the RPM python3-psycopg2") ||
-		!strings.HasPrefix(got[1], "note fips: ") {
-		t.Errorf("%s", strings.Join(got, "\n"))
+	for _, python := range []string{"3.9", "3.9.18"} { // a lock from before may have a patch level
+		m.Lock.Target.NodePython = python
+		got := lines(Preflight(m, n, fittingWish()))
+		if len(got) != 2 || !strings.HasPrefix(got[0], "warning fips: FIPS mode: psycopg2-binary 2.9.9 brings an OpenSSL of its own | let Patroni use the RPM python3-psycopg2") ||
+			!strings.HasPrefix(got[1], "note fips: ") {
+			t.Errorf("%s: %s", python, strings.Join(got, "\n"))
+		}
 	}
 }
 
