@@ -37,6 +37,7 @@ func TestBundle(t *testing.T) {
 		{"pip installs both wheelhouses", s.pip},
 		{"ansible-galaxy installs the collections", s.collections},
 		{"the programs run", s.programs},
+		{"Patroni runs with the distribution's psycopg2", s.driverOfSystem},
 		{"PostgreSQL runs", s.postgres},
 		{"ansible-galaxy downloads from the server", s.galaxyDownload},
 	} {

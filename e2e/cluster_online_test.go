@@ -120,6 +120,9 @@ func (c *cluster) namesMirror(t *testing.T) {
 		"online_pypi_index_url: URL/simple",
 		`postgresql_version: "` + c.PG + `"`,
 	}
+	if c.image != "" {
+		lines = append(lines, "patroni_psycopg: rpm")
+	}
 	c.control.give(t, siteDir+"/group_vars/all/online.yml", "---\n"+strings.ReplaceAll(strings.Join(lines, "\n"), "URL", c.mirror.URL)+"\n")
 	for _, n := range c.targets() {
 		// as a site with an index without TLS has it
@@ -170,6 +173,9 @@ func (c *cluster) cameFromMirror(t *testing.T) {
 				t.Errorf("%s has PostgreSQL from elsewhere:\n%s", n.name, out)
 			}
 		}
+	}
+	if c.image != "" {
+		c.usesDriverOfSystem(t)
 	}
 }
 

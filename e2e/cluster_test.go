@@ -92,12 +92,13 @@ func TestCluster(t *testing.T) {
 }
 
 // TestClusterSeparated makes the other layout: etcd on nodes of its own, two
-// database nodes. It is run by make e2e-faults.
+// database nodes; with the distribution's psycopg2. It is run by make e2e-faults.
 func TestClusterSeparated(t *testing.T) {
 	if !thorough() {
 		t.Skip("the separated layout is tried by make e2e-faults (PGBUNDLE_FAILOVERS)")
 	}
 	c := newCluster(t)
+	c.archive, c.bundle = c.withDriverOfSystem(t)
 	c.bring(t, []string{"n4", "n5"}, []string{"n1", "n2", "n3"})
 	inTurn(t, []part{
 		{"init", c.init, needed},
@@ -105,6 +106,7 @@ func TestClusterSeparated(t *testing.T) {
 		{"deploy", c.deploys, needed},
 		{"deploy again changes nothing", c.deploysAgain, needed},
 		{"verify", c.verifies, needed},
+		{"no driver but the distribution's", c.usesDriverOfSystem, needed},
 		{"the leader loses power", func(t *testing.T) { c.tryFailure(t, failureNamed("leader loses power")) }, needed},
 	})
 }

@@ -190,6 +190,7 @@ var exempt = map[string]string{
 	"postgresql_version":             "a bundle has one: install/deploy refuses another",
 	"etcd_version":                   "a bundle has one: install/deploy refuses another",
 	"patroni_version_spec":           "online alone",
+	"patroni_psycopg":                "online alone: cluster.namesMirror",
 	"postgresql_bin_dir_deb":         "Debian alone",
 	"target_leader":                  "said on the command line: varied.switchesOver",
 	"restart_after_apply":            "said on the command line: varied.tunes",

@@ -230,7 +230,7 @@ func TestPreflightFIPS(t *testing.T) {
 	for _, python := range []string{"3.9", "3.9.18"} { // a lock from before may have a patch level
 		m.Lock.Target.NodePython = python
 		got := lines(Preflight(m, n, fittingWish()))
-		if len(got) != 2 || !strings.HasPrefix(got[0], "warning fips: FIPS mode: psycopg2-binary 2.9.9 brings an OpenSSL of its own | let Patroni use the RPM python3-psycopg2") ||
+		if len(got) != 2 || !strings.HasPrefix(got[0], "warning fips: FIPS mode: psycopg2-binary 2.9.9 brings an OpenSSL of its own | build the bundle with --psycopg rpm: Patroni then uses python3-psycopg2") ||
 			!strings.HasPrefix(got[1], "note fips: ") {
 			t.Errorf("%s: %s", python, strings.Join(got, "\n"))
 		}

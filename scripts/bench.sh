@@ -33,6 +33,14 @@ failed=0
 	echo
 	echo 'Medians of ten. The last row is `resolve rpm --each -` with 5,697 names, each a closure of its own; libdnf has its cache.'
 	echo
+	echo '## Wheelhouses'
+	echo
+	echo 'The two default sets with setuptools and wheel, for the Python of this host, out of an index on loopback that has all'
+	echo 'it is asked for in memory. Cold: no cache, of any side. pgbundle makes wheels of the source archives, and proves the'
+	echo 'wheelhouse; uv resolves alone. Warm: the files are in the cache, the pages are asked for again; held against 0.3 s.'
+	echo
+	scripts/bench-wheels.sh || failed=1
+	echo
 	echo '## Installing'
 	echo
 	echo '1 GB of random files, the role target, on one file system. The judgement of the node'"'"'s own dnf is left out.'

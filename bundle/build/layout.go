@@ -67,17 +67,8 @@ func (l *layout) Open(_ context.Context, name string) (io.ReadCloser, error) {
 // requirements, the playbook. The program comes first, all else by path.
 func lay(ctx context.Context, lock *manifest.Lock, at map[string]placed, playbook fs.FS, jobs int) (*layout, error) {
 	l := &layout{content: map[string]placed{}}
-	for _, a := range lock.Artifacts {
-		p, ok := at[a.Path]
-		if !ok {
-			return nil, fmt.Errorf("lay out %s: its bytes were not fetched", a.Path)
-		}
-		mode := uint32(0o644)
-		if a.Kind == manifest.Program {
-			mode = 0o755
-		}
-		l.files = append(l.files, manifest.File{Path: a.Path, Size: a.Size, Mode: mode, SHA256: a.SHA256})
-		l.content[a.Path] = p
+	if err := l.layArtifacts(lock, at); err != nil {
+		return nil, err
 	}
 	if err := l.layRepodata(ctx, lock, jobs); err != nil {
 		return nil, err
@@ -96,6 +87,22 @@ func lay(ctx context.Context, lock *manifest.Lock, at map[string]placed, playboo
 		return strings.Compare(a.Path, b.Path)
 	})
 	return l, nil
+}
+
+func (l *layout) layArtifacts(lock *manifest.Lock, at map[string]placed) error {
+	for _, a := range lock.Artifacts {
+		p, ok := at[a.Path]
+		if !ok {
+			return fmt.Errorf("lay out %s: its bytes were not fetched", a.Path)
+		}
+		mode := uint32(0o644)
+		if a.Kind == manifest.Program {
+			mode = 0o755
+		}
+		l.files = append(l.files, manifest.File{Path: a.Path, Size: a.Size, Mode: mode, SHA256: a.SHA256})
+		l.content[a.Path] = p
+	}
+	return nil
 }
 
 func programFirst(path string) int {

@@ -198,13 +198,9 @@ func (r *resolving) rpmsThenWheels(ctx context.Context) error {
 // wheelsAndCollections resolves both wheelhouses and then, for the ansible-core
 // that was found, the collections.
 func (r *resolving) wheelsAndCollections(ctx context.Context) error {
-	places, err := r.options.openWheelPlaces()
+	places, before, err := r.options.openWheelPlaces()
 	if err != nil {
 		return err
-	}
-	before, err := r.options.Spec.excludeNewer()
-	if err != nil {
-		return err // Check refused it before
 	}
 	index := places.join()
 	r.options.untold(r.note)
@@ -217,6 +213,9 @@ func (r *resolving) wheelsAndCollections(ctx context.Context) error {
 		})
 		if err != nil {
 			errs = append(errs, err)
+		}
+		if role == manifest.TargetNode && r.options.Spec.Psycopg == psycopgRPM {
+			errs = append(errs, noDriverWheels(artifacts))
 		}
 		for _, a := range artifacts {
 			if a.Name == "ansible-core" {

@@ -26,13 +26,9 @@ type Resolved struct {
 
 // ResolveWheels resolves requirements for the spec's interpreter on the nodes.
 func ResolveWheels(ctx context.Context, o Options, wants, constraints []string) ([]Resolved, error) {
-	places, err := o.openWheelPlaces()
+	places, before, err := o.openWheelPlaces()
 	if err != nil {
 		return nil, err
-	}
-	before, err := o.Spec.excludeNewer()
-	if err != nil {
-		return nil, err // Check refused it before
 	}
 	resolver := pypi.Resolver{
 		Index: places.join(), Target: pythonTargets(o.Spec.MachineTarget(), manifest.TargetNode)[0], Constraints: constraints, Before: before,

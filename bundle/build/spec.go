@@ -27,6 +27,7 @@ type Spec struct {
 	ControlPython  string   `yaml:"control_python,omitempty"`  // "3.9"
 	NodePython     string   `yaml:"node_python,omitempty"`     // "3.9"
 	Patroni        string   `yaml:"patroni,omitempty"`         // a version range, or a whole requirement
+	Psycopg        string   `yaml:"psycopg,omitempty"`         // where Patroni's driver comes from: "wheel" or "rpm"
 	AnsibleCore    string   `yaml:"ansible_core,omitempty"`    // a version range
 	With           []string `yaml:"with,omitempty"`            // optional parts: "pgbackrest"
 	Packages       []string `yaml:"packages,omitempty"`        // further RPM packages for the nodes
@@ -101,6 +102,9 @@ func (s Spec) WithDefaults() Spec {
 		s.Patroni = "patroni[etcd3]" + s.Patroni
 	}
 	s.Etcd = strings.TrimPrefix(s.Etcd, "v")
+	if s.Psycopg == psycopgWheel {
+		s.Psycopg = "" // so that saying it changes nothing
+	}
 	return s
 }
 
@@ -175,11 +179,18 @@ func (s Spec) Requests() []manifest.Request {
 	add(manifest.RPM, manifest.TargetNode, pg+"-server", pg+"-contrib", "pgbouncer", "haproxy", "keepalived",
 		"chrony", "acl", "tar", "python3-pip", "python3-psycopg2", "python3-libsemanage")
 	add(manifest.RPM, manifest.TargetNode, interpreter(s.NodePython)...)
+	if s.Psycopg == psycopgRPM {
+		add(manifest.RPM, manifest.TargetNode, interpreter(s.NodePython)[0]+"-psycopg2")
+	}
 	add(manifest.RPM, manifest.TargetNode, s.With...)
 	add(manifest.RPM, manifest.TargetNode, s.Packages...)
 	add(manifest.RPM, manifest.Control, interpreter(s.ControlPython)...)
 
-	add(manifest.Wheel, manifest.TargetNode, s.Patroni, "psycopg2-binary", "python-etcd", "setuptools", "wheel")
+	add(manifest.Wheel, manifest.TargetNode, s.Patroni)
+	if s.Psycopg != psycopgRPM {
+		add(manifest.Wheel, manifest.TargetNode, psycopgBinary)
+	}
+	add(manifest.Wheel, manifest.TargetNode, "python-etcd", "setuptools", "wheel")
 	add(manifest.Wheel, manifest.TargetNode, s.Wheels...)
 	add(manifest.Wheel, manifest.Control, "ansible-core"+s.AnsibleCore, "setuptools", "wheel")
 	add(manifest.Wheel, manifest.Control, s.ControlWheels...)

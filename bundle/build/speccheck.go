@@ -71,6 +71,9 @@ func (s Spec) mistakes() []mistake {
 	} else if unsafePatroni(d.Patroni) {
 		wrong("patroni", s.Patroni, "patroni %q: below 3.0.3 it can lose acknowledged rows when a frozen leader thaws; ask for >=3.0.3", s.Patroni)
 	}
+	if d.Psycopg != "" && d.Psycopg != psycopgRPM {
+		wrong("psycopg", s.Psycopg, "psycopg %q: takes wheel or rpm", s.Psycopg)
+	}
 	if set, err := pep440.ParseSpecifiers(d.AnsibleCore); err != nil || len(set) == 0 {
 		wrong("ansible_core", s.AnsibleCore, "ansible_core %q: takes a version range such as >=2.15,<2.16 or ==2.15.13", s.AnsibleCore)
 	}

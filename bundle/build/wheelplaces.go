@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"pgbundle/manifest"
 	"pgbundle/repo/pypi"
@@ -69,18 +70,21 @@ func (src *Sources) wheelPlaces() (wheelPlaces, error) {
 
 func (p wheelPlace) isLinks() bool { return strings.HasPrefix(p.id, findLinksSource) }
 
-// openWheelPlaces opens the places that a new lock is made from.
-func (o Options) openWheelPlaces() (wheelPlaces, error) {
-	list, err := o.Sources.wheelPlaces()
-	if err != nil {
-		return nil, err
+// openWheelPlaces opens the places that a new lock is made from. Of what they
+// have, files that were uploaded at before or later do not count; zero: all do.
+func (o Options) openWheelPlaces() (list wheelPlaces, before time.Time, err error) {
+	if before, err = o.Spec.excludeNewer(); err != nil {
+		return nil, before, err // Check refused it before
+	}
+	if list, err = o.Sources.wheelPlaces(); err != nil {
+		return nil, before, err
 	}
 	var errs []error
 	for i := range list {
 		list[i].index, err = o.openWheelPlace(list[i])
 		errs = append(errs, err)
 	}
-	return list, errors.Join(errs...)
+	return list, before, errors.Join(errs...)
 }
 
 // openWheelPlace opens one place. Its user and password go along to all files of

@@ -29,6 +29,7 @@ func specFlags() []cli.Flag {
 		&cli.StringFlag{Name: "node-python", Usage: "Python `VERSION` of the cluster's nodes"},
 		&cli.StringFlag{Name: "control-python", Usage: "Python `VERSION` of the control node: one that its ansible-core runs on, by default 3.9 to 3.11"},
 		&cli.StringFlag{Name: "patroni", Usage: "Patroni as `SPEC` (default: >=3.0.3,<4)"},
+		&cli.StringFlag{Name: "psycopg", Usage: "take Patroni's driver from `SOURCE`: wheel, or rpm for the distribution's, which FIPS wants (default: wheel)"},
 		&cli.StringSliceFlag{Name: "with", Usage: "an optional `PART`: pgbackrest"},
 		&cli.StringSliceFlag{Name: "package", Usage: "a further RPM `NAME` for the nodes, or a @group"},
 		&cli.StringSliceFlag{Name: "constraint", Usage: "narrow a wheel's version: `REQ`, such as 'urllib3<2'"},
@@ -113,7 +114,7 @@ func specOf(c *cli.Context) (spec build.Spec, dir string, err error) {
 		spec, dir = file.Spec, filepath.Dir(name)
 	}
 	for flag, field := range map[string]*string{
-		"pg": &spec.PostgreSQL, "etcd": &spec.Etcd, "target": &spec.Target, "arch": &spec.Arch, "patroni": &spec.Patroni,
+		"pg": &spec.PostgreSQL, "etcd": &spec.Etcd, "target": &spec.Target, "arch": &spec.Arch, "patroni": &spec.Patroni, "psycopg": &spec.Psycopg,
 		"profile": &spec.Profile, "index-url": &spec.IndexURL, "exclude-newer": &spec.ExcludeNewer, "galaxy-url": &spec.GalaxyURL,
 	} {
 		if c.IsSet(flag) {
@@ -269,7 +270,7 @@ func lockToBuild(c *cli.Context, h host, progress build.Progress) (build.Options
 // flags would.
 func givenLock(c *cli.Context, h host, progress build.Progress) (build.Options, *build.Resolution, error) {
 	for _, flag := range []string{"config", "pg", "etcd", "target", "arch", "python", "node-python", "control-python",
-		"patroni", "with", "package", "constraint", "weak", "pin", "strict", "enable-module", "disable-module", "profile", "present",
+		"patroni", "psycopg", "with", "package", "constraint", "weak", "pin", "strict", "enable-module", "disable-module", "profile", "present",
 		"signatures", "metadata-signatures", "exclude-newer"} {
 		if c.IsSet(flag) {
 			return build.Options{}, nil, &usageError{"--lock fixes what --" + flag + " asks for: give one of them", "pgbundle build --lock FILE"}

@@ -21,7 +21,7 @@ import (
 func resolveCommand(h host) *cli.Command {
 	return &cli.Command{
 		Name:  "resolve",
-		Usage: "say what would come, and why, without fetching it",
+		Usage: "say what would come, and why",
 		Description: `Examples:
    pgbundle resolve rpm --repo el9=https://mirror.example/BaseOS/x86_64/os/ haproxy
    pgbundle resolve wheel --python 3.11 'patroni[etcd3]>=3.0.3'
@@ -180,6 +180,7 @@ func resolveWheelCommand(h host) *cli.Command {
 		&cli.StringFlag{Name: "python", Usage: "the interpreter's `VERSION`", Value: "3.9"},
 		&cli.StringFlag{Name: "arch", Usage: "the nodes' `ARCH`: x86_64 or aarch64", Value: "x86_64"},
 		&cli.StringSliceFlag{Name: "constraint", Usage: "narrow a version: `REQ`"},
+		&cli.StringFlag{Name: "download", Aliases: []string{"d"}, Usage: "also make a wheelhouse of them in `DIR`, as pip download would on the target"},
 	}
 	flags = append(flags, indexFlags()...)
 	flags = append(flags, whyFlag(), jsonFlag())
@@ -190,8 +191,13 @@ func resolveWheelCommand(h host) *cli.Command {
 		Description: `Prints "name==version file sha256", one a line. No Python is needed here, and
 none of this host's is asked.
 
+With --download the files come too, into a folder that is not there yet or empty: a
+wheelhouse that is proven to resolve by itself, with wheels made of source archives
+and a requirements.lock for pip install --no-index --require-hashes.
+
 Examples:
    pgbundle resolve wheel --python 3.11 'ansible-core>=2.15,<2.16'
+   pgbundle resolve wheel --python 3.12 --download wheels jmespath netaddr
    pgbundle resolve wheel --arch aarch64 --index-url https://pypi.example/simple patroni`,
 		Flags:  append(flags, networkFlags()...),
 		Action: func(c *cli.Context) error { return runResolveWheel(c, h) },
@@ -212,7 +218,12 @@ func runResolveWheel(c *cli.Context, h host) error {
 	if err != nil {
 		return err
 	}
-	resolved, err := build.ResolveWheels(c.Context, o, names, c.StringSlice("constraint"))
+	var resolved []build.Resolved
+	if folder := c.String("download"); folder != "" {
+		resolved, err = build.Wheelhouse(c.Context, o, names, c.StringSlice("constraint"), folder)
+	} else {
+		resolved, err = build.ResolveWheels(c.Context, o, names, c.StringSlice("constraint"))
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type Getter interface {
 	Open(ctx context.Context, urls []string) (io.ReadCloser, error)
 	ReadRange(ctx context.Context, urls []string, off, n int64) (*fetch.Piece, error)
 	Fetch(ctx context.Context, want fetch.Want, urls []string, progress func(n int64)) (string, error)
+	Cached(sha256 string) (path string, ok bool)
 	FetchUnknown(ctx context.Context, urls []string, maxBytes int64) (path, sha256 string, size int64, err error)
 }
 
@@ -129,7 +130,8 @@ func (x *httpIndex) withUser(address string) string {
 	return u.String()
 }
 
-// Metadata reads METADATA beside the wheel, out of its end, or out of all of it.
+// Metadata reads METADATA out of a wheel that is in the cache, beside the wheel,
+// out of its end, or out of all of it.
 func (x *httpIndex) Metadata(ctx context.Context, f *File) ([]byte, error) {
 	if !f.Wheel() {
 		data, err := x.archive(ctx, f)
@@ -137,6 +139,9 @@ func (x *httpIndex) Metadata(ctx context.Context, f *File) ([]byte, error) {
 			return nil, err
 		}
 		return sdist.Metadata(data)
+	}
+	if data := x.cached(f); data != nil {
+		return data, nil
 	}
 	address := x.withUser(f.URL)
 	if f.Metadata {
@@ -157,6 +162,26 @@ func (x *httpIndex) Metadata(ctx context.Context, f *File) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return metadataOf(name, f)
+}
+
+// cached reads the METADATA of a wheel that is in the cache, or nil: what is
+// wrong there is found when the wheel itself is wanted. One that is not what the
+// index says of the METADATA beside the wheel does not stand in for that.
+func (x *httpIndex) cached(f *File) []byte {
+	name, ok := x.client.Cached(f.SHA256)
+	if !ok {
+		return nil
+	}
+	data, err := metadataOf(name, f)
+	if err != nil || f.MetadataSHA256 != "" && manifest.Digest(data) != f.MetadataSHA256 {
+		return nil
+	}
+	return data
+}
+
+// metadataOf reads METADATA out of a wheel on disk.
+func metadataOf(name string, f *File) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err

@@ -49,6 +49,37 @@ func TestMetadataWays(t *testing.T) {
 	}
 }
 
+// TestMetadataInCache asks for nothing that a wheel in the cache has, but for
+// METADATA that the index says to be another.
+func TestMetadataInCache(t *testing.T) {
+	for _, name := range []string{"beside", "end", "other beside"} {
+		x := newFixture()
+		f := x.wheel("lib-1-py3-none-any.whl")
+		x.noMetadata = name == "end"
+		client := testClient(t)
+		server := httptest.NewServer(x)
+		defer server.Close()
+		fill, err := client.Fetch(t.Context(), fetch.Want{Name: "lib", SHA256: hexSum(f.content)}, []string{server.URL + "/files/lib/lib-1-py3-none-any.whl"}, nil)
+		if err != nil {
+			t.Fatal(fill, err)
+		}
+		if name == "other beside" {
+			f.metadata = append(f.metadata, "more"...)
+		}
+		index, err := Open(client, server.URL+"/simple")
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.requests = nil
+		if _, err := Resolve(t.Context(), index, []string{"lib"}, nil, el9); err != nil {
+			t.Fatal(name, err)
+		}
+		if asked := x.asked("/files/"); asked != map[string]int{"other beside": 1}[name] {
+			t.Errorf("%s: asked for %q", name, x.requests)
+		}
+	}
+}
+
 // TestLargeWheel reads METADATA that stands far from the end.
 func TestLargeWheel(t *testing.T) {
 	x := newFixture()

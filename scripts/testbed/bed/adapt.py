@@ -70,13 +70,23 @@ def _stdlib(package: Package, payload: Payload, _: Path) -> list[Piece]:
     return [(package, payload)]
 
 
-def _python311(package: Package, payload: Payload, work: Path) -> list[Piece]:
-    """EL's python3.11 is not the distribution's Python, and can make a venv by itself."""
+def _beside(package: Package, name: str, requires: list[str], work: Path) -> Piece:
+    """An empty package that brings another, for a name that EL has beside it."""
     beside = Package(**(vars(package) | {
-        "name": "python3.11", "requires": [f"{package.name} = {package.version}-{package.release}", "python3.11-venv"],
+        "name": name, "requires": [f"{package.name} = {package.version}-{package.release}", *requires],
         "provides": [], "conflicts": [], "recommends": [], "suggests": [],
     }))
-    return [(package, payload), (beside, Payload(work / "python3.11"))]
+    return beside, Payload(work / name)
+
+
+def _python311(package: Package, payload: Payload, work: Path) -> list[Piece]:
+    """EL's python3.11 is not the distribution's Python, and can make a venv by itself."""
+    return [(package, payload), _beside(package, "python3.11", ["python3.11-venv"], work)]
+
+
+def _psycopg2(package: Package, payload: Payload, work: Path) -> list[Piece]:
+    """EL has psycopg2 per interpreter; here both are the same one."""
+    return [(package, payload), _beside(package, "python3.11-psycopg2", ["python3.11"], work)]
 
 
 def _pip(package: Package, payload: Payload, work: Path) -> list[Piece]:
@@ -199,6 +209,7 @@ ADAPT: dict[str, Callable[[Package, Payload, Path], list[Piece]]] = {
     "pgbouncer": _pgbouncer,
     "polkitd": _polkitd,
     "python3-pip": _pip,
+    "python3-psycopg2": _psycopg2,
     "python3.11": _python311,
     "rpm-common": _rpm_common,
 }
