@@ -34,7 +34,7 @@ func (p *preflight) fips() {
 	for _, a := range p.m.Lock.Artifacts {
 		name := strings.NewReplacer("_", "-", ".", "-").Replace(strings.ToLower(a.Name))
 		if a.Kind == manifest.Wheel && name == "psycopg2-binary" && slices.Contains(a.Roles, manifest.TargetNode) {
-			p.add(SeverityWarning, "fips", "build the bundle with --psycopg rpm: Patroni then uses "+pythonPackage(p.m.Lock.Target.NodePython)+"-psycopg2 and the system's OpenSSL",
+			p.add(SeverityWarning, "fips", "build the bundle with --psycopg rpm: Patroni then uses "+pythonPackage(p.m.Lock.Target.Python(manifest.TargetNode))+"-psycopg2 and the system's OpenSSL",
 				"FIPS mode: psycopg2-binary %s brings an OpenSSL of its own", a.Version)
 		}
 	}

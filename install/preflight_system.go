@@ -158,12 +158,12 @@ func (p *preflight) rpms() (signed, unsigned []string) {
 // comes as an RPM of the bundle.
 func (p *preflight) python() {
 	if p.w.has(manifest.TargetNode) {
-		p.add(SeverityNote, "python", "", "Patroni will run on Python %s, which the playbook installs from the bundle", p.m.Lock.Target.NodePython)
+		p.add(SeverityNote, "python", "", "Patroni will run on Python %s, which the playbook installs from the bundle", p.m.Lock.Target.Python(manifest.TargetNode))
 	}
 	if !p.w.has(manifest.Control) {
 		return
 	}
-	want := p.m.Lock.Target.ControlPython
+	want := p.m.Lock.Target.Python(manifest.Control)
 	severity := SeverityError
 	if p.w.Image {
 		severity = SeverityWarning // the venv is made when the install is finished
@@ -173,7 +173,7 @@ func (p *preflight) python() {
 	}
 	var lacking *manifest.Python
 	for i, have := range p.n.Pythons {
-		if minorOf(have.Version) == want {
+		if manifest.PythonMinor(have.Version) == want {
 			lacking = &p.n.Pythons[i]
 		}
 	}
@@ -204,7 +204,7 @@ func (p *preflight) python() {
 // lacks what that takes may come before it.
 func PythonFor(n *manifest.Node, version string) (path string, ok bool) {
 	for _, have := range n.Pythons {
-		if minorOf(have.Version) == version && len(have.Lacks) == 0 {
+		if manifest.PythonMinor(have.Version) == version && len(have.Lacks) == 0 {
 			return have.Path, true
 		}
 	}
@@ -220,9 +220,18 @@ func pythonPackage(minor string) string {
 	return "python" + minor
 }
 
-// ansiblePythons are what a bundle's Ansible can be built for: ansible-core 2.15
-// runs on them.
-var ansiblePythons = []string{"3.9", "3.10", "3.11"}
+// ansiblePythons are what a bundle of the same Ansible can be built for; none where
+// nobody here knows it.
+func (p *preflight) ansiblePythons() []string {
+	for _, a := range p.m.Lock.Artifacts {
+		if a.Kind == manifest.Wheel && a.Name == "ansible-core" {
+			if series, known := manifest.AnsibleCoreOf(a.Version); known {
+				return series.Pythons()
+			}
+		}
+	}
+	return nil
+}
 
 // wayToPython says how the node comes to an interpreter: out of the site's own
 // repositories; out of the bundle, whose repository the role target puts here
@@ -243,8 +252,9 @@ func (p *preflight) wayToPython(minor string) string {
 			" install " + name + ", then this command again"
 	}
 	var others []string
+	runs := p.ansiblePythons()
 	for _, have := range p.n.Pythons {
-		if other := minorOf(have.Version); other != minor && len(have.Lacks) == 0 && slices.Contains(ansiblePythons, other) {
+		if other := manifest.PythonMinor(have.Version); other != minor && len(have.Lacks) == 0 && slices.Contains(runs, other) {
 			others = append(others, other)
 		}
 	}
@@ -252,15 +262,6 @@ func (p *preflight) wayToPython(minor string) string {
 		hint += "; or a bundle that was built with --control-python " + strings.Join(others, " or ")
 	}
 	return hint
-}
-
-// minorOf cuts "3.11.7" to "3.11".
-func minorOf(version string) string {
-	parts := strings.SplitN(version, ".", 3)
-	if len(parts) < 2 {
-		return version
-	}
-	return parts[0] + "." + parts[1]
 }
 
 // tools holds that the node has what proves and installs the RPMs.

@@ -3,6 +3,7 @@ package install
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +45,7 @@ func fittingBundle() *manifest.Manifest {
 	m.Lock.Artifacts = []manifest.Artifact{
 		{Path: "rpms/haproxy-2.4.22-3.el9.x86_64.rpm", Kind: manifest.RPM, Name: "haproxy", Version: "2.4.22-3.el9", Arch: "x86_64"},
 		{Path: "rpms/python3.11-3.11.7-1.el9.x86_64.rpm", Kind: manifest.RPM, Name: "python3.11", Version: "3.11.7-1.el9", Arch: "x86_64"},
+		{Path: "wheels/control/ansible_core-2.15.13-py3-none-any.whl", Kind: manifest.Wheel, Name: "ansible-core", Version: "2.15.13", Roles: []manifest.Role{manifest.Control}},
 		{Path: "wheels/target/psycopg2_binary-2.9.9.whl", Kind: manifest.Wheel, Name: "psycopg2-binary", Version: "2.9.9", Roles: []manifest.Role{manifest.TargetNode}},
 	}
 	return m
@@ -63,7 +65,7 @@ func lines(found []Finding) []string {
 		if f.Hint != "" {
 			line += " | " + f.Hint
 		}
-		if !strings.HasPrefix(line, "note python: Patroni will run on Python 3.9") {
+		if !strings.HasPrefix(line, "note python: Patroni will run on Python 3.9, which") {
 			list = append(list, line)
 		}
 	}
@@ -113,8 +115,15 @@ func TestPreflight(t *testing.T) {
 		"no Python in the bundle": {func(m *manifest.Manifest, n *manifest.Node, _ *Wish) {
 			n.Pythons[0].Lacks, n.Pythons[1].Version = []string{"venv"}, "3.10.9"
 			n.Pythons = append(n.Pythons, manifest.Python{Path: "/usr/bin/python3.12", Version: "3.12.1"})
-			m.Lock.Artifacts = m.Lock.Artifacts[:1]
+			m.Lock.Artifacts = slices.Delete(m.Lock.Artifacts, 1, 2)
 		}, "error python: the control node's wheels are for Python 3.11, and here is 3.9.18, 3.10.9, 3.12.1 | dnf install python3.11 where the node has a repository with RHEL's AppStream; or a bundle that was built with --control-python 3.10"},
+		"no Python for a later Ansible": {func(m *manifest.Manifest, n *manifest.Node, _ *Wish) {
+			n.Pythons[1] = manifest.Python{Path: "/usr/bin/python3.12", Version: "3.12.1"}
+			m.Lock.Artifacts[2].Version = "2.17.14"
+		}, "error python: the control node's wheels are for Python 3.11, and here is 3.9.18, 3.12.1 | dnf install python3.11 where the node has a repository with RHEL's AppStream; or from this bundle: pgbundle install --role target, which needs no Python, then dnf --disablerepo='*' --enablerepo=patroni-airgap install python3.11, then this command again; or a bundle that was built with --control-python 3.12"},
+		"patch levels in an old lock": {func(m *manifest.Manifest, _ *manifest.Node, _ *Wish) {
+			m.Lock.Target.ControlPython, m.Lock.Target.NodePython = "3.11.2", "3.9.2"
+		}, ""},
 		"the system's Python": {func(m *manifest.Manifest, n *manifest.Node, _ *Wish) {
 			n.Pythons, m.Lock.Target.ControlPython = nil, "3.9"
 		}, "error python: the control node's wheels are for Python 3.9, and here is none | dnf install python3 where the node has a repository with RHEL's BaseOS"},
@@ -216,12 +225,15 @@ func TestPreflight(t *testing.T) {
 
 // A node in FIPS mode hears of both things that are no FIPS algorithm or module.
 func TestPreflightFIPS(t *testing.T) {
-	n := fittingNode()
+	n, m := fittingNode(), fittingBundle()
 	n.Security.FIPS = "enabled"
-	got := lines(Preflight(fittingBundle(), n, fittingWish()))
-	if len(got) != 2 || !strings.HasPrefix(got[0], "warning fips: FIPS mode: psycopg2-binary 2.9.9 brings an OpenSSL of its own | build the bundle with --psycopg rpm: Patroni then uses python3-psycopg2") ||
-		!strings.HasPrefix(got[1], "note fips: ") {
-		t.Errorf("%s", strings.Join(got, "\n"))
+	for _, python := range []string{"3.9", "3.9.18"} { // a lock from before may have a patch level
+		m.Lock.Target.NodePython = python
+		got := lines(Preflight(m, n, fittingWish()))
+		if len(got) != 2 || !strings.HasPrefix(got[0], "warning fips: FIPS mode: psycopg2-binary 2.9.9 brings an OpenSSL of its own | build the bundle with --psycopg rpm: Patroni then uses python3-psycopg2") ||
+			!strings.HasPrefix(got[1], "note fips: ") {
+			t.Errorf("%s: %s", python, strings.Join(got, "\n"))
+		}
 	}
 }
 

@@ -77,7 +77,7 @@ func (i *Installation) makeVenv(ctx context.Context, dir string, m *manifest.Man
 	defer func() { err = errors.Join(err, remove()) }()
 	node.Fault("venv")
 	return control.Build(ctx, i.node, control.Options{
-		Release: dir, Python: m.Lock.Target.ControlPython, Interpreter: i.interpreter, Scratch: scratch, Note: i.progress.Note,
+		Release: dir, Python: m.Lock.Target.Python(manifest.Control), Interpreter: i.interpreter, Scratch: scratch, Note: i.progress.Note,
 		Trust: func(ctx context.Context) error { return policy.Trust(ctx, i.node, dir) },
 	})
 }
@@ -173,7 +173,7 @@ func (i *Installation) preflight(ctx context.Context, m *manifest.Manifest, w Wi
 		return nil, err
 	}
 	i.secureLacksLocal = lacksLocal(n)
-	i.interpreter, _ = PythonFor(n, m.Lock.Target.ControlPython)
+	i.interpreter, _ = PythonFor(n, m.Lock.Target.Python(manifest.Control))
 	w.There, err = Look(i.node, i.base)
 	if err != nil && (host.User == 0 || !errors.Is(err, fs.ErrPermission)) {
 		return nil, err // who is not root is told that first

@@ -17,6 +17,11 @@ type Target struct {
 	Arch          string `yaml:"arch" json:"arch"`                     // RPM's word: "x86_64", "aarch64"
 	ControlPython string `yaml:"control_python" json:"control_python"` // "3.9": runs ansible-core
 	NodePython    string `yaml:"node_python" json:"node_python"`       // "3.9": runs Patroni
+
+	// The versions with patch level that the wheels were resolved for ("3.9.18"),
+	// ascending; none where nobody told them. They fit each of these.
+	ControlPythonFullVersions []string `yaml:"control_python_full_versions,flow,omitempty" json:"control_python_full_versions,omitempty"`
+	NodePythonFullVersions    []string `yaml:"node_python_full_versions,flow,omitempty" json:"node_python_full_versions,omitempty"`
 }
 
 // Kind is the sort of an artifact, and of the source it comes from.

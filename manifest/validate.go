@@ -155,6 +155,8 @@ func (t Target) validate(f *findings) {
 			f.add("target %s %q: not a plain word", word.name, word.value)
 		}
 	}
+	t.validatePython(f, "control_python", Control)
+	t.validatePython(f, "node_python", TargetNode)
 }
 
 func (s Source) validate(f *findings) {

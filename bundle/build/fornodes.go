@@ -50,7 +50,7 @@ func checkNodes(ctx context.Context, nodes []*nodeRPMs, lock *manifest.Lock, all
 }
 
 // ProveNodes says what installing a bundle would change on nodes, from the bundle
-// alone. As the node's dnf it follows weak dependencies. With refusals the
+// alone, and proves that its wheels fit their interpreters. As the node's dnf it follows weak dependencies. With refusals the
 // transactions come too; without them there is no answer.
 func ProveNodes(ctx context.Context, tree Tree, lock *manifest.Lock, nodes []*Node, allowUpgrades bool) ([]*Transaction, error) {
 	return eachNode(nodes, allowUpgrades, func(node *Node) (*Transaction, error) {
@@ -62,7 +62,10 @@ func ProveNodes(ctx context.Context, tree Tree, lock *manifest.Lock, nodes []*No
 		if err != nil {
 			return nil, fmt.Errorf("prove for node %s: %w", node.Name, err)
 		}
-		return t, nil
+		if t.Pythons, err = proveNodeWheels(ctx, tree, lock, node, t); err != nil && !errors.Is(err, manifest.ErrUnsolvable) {
+			return nil, err
+		}
+		return t, err
 	})
 }
 

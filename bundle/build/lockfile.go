@@ -90,6 +90,11 @@ func (o Options) Fits(lock *manifest.Lock) (bool, string, error) {
 	if lock.IsDelta() && !slices.Equal(lock.Nodes, lockNodes(o.Nodes)) {
 		return false, "it was made for other nodes, or for other facts of them", nil
 	}
+	for _, full := range o.target(nil).NodePythonFullVersions {
+		if !slices.Contains(lock.Target.PythonFullVersions(manifest.TargetNode), full) {
+			return false, fmt.Sprintf("its wheels were not resolved for Python %s of %s", full, o.whose(full, nil)), nil
+		}
+	}
 	if reason := o.otherTrust(lock); reason != "" {
 		return false, reason, nil
 	}

@@ -164,6 +164,7 @@ type Transaction struct {
 	Reinstalled   []Change         `json:"reinstalled,omitempty"`    // another build of the very version
 	Blocked       []string         `json:"blocked,omitempty"`        // why there is no way without a removal or an older build: a chain each
 	Problems      []*solve.Problem `json:"problems,omitempty"`       // the same as data
+	Pythons       []string         `json:"pythons,omitempty"`        // the node's, with patch level, that the wheels were proven for: before, and after if it is upgraded
 }
 
 // OnlyNew reports whether the node loses and changes nothing.
@@ -209,6 +210,9 @@ func (t *Transaction) String() string {
 	}
 	if n := len(t.VendorChanged); n > 0 {
 		text += fmt.Sprintf("; %d of them of another vendor", n)
+	}
+	if len(t.Pythons) > 0 {
+		text += "; the wheels fit its Python " + inWords(t.Pythons)
 	}
 	return text
 }

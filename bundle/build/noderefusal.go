@@ -16,11 +16,15 @@ type told struct {
 }
 
 func (t *told) text(refuse string) string {
-	who := "node " + t.nodes[0]
-	if n := len(t.nodes); n > 1 {
-		who = "nodes " + strings.Join(t.nodes[:n-1], ", ") + " and " + t.nodes[n-1]
+	return fmt.Sprintf("%s %s:\n  %s", nodesInWords(t.nodes), refuse, strings.ReplaceAll(strings.Join(t.lines, "\n"), "\n", "\n  "))
+}
+
+// nodesInWords is "node a", or "nodes a and b".
+func nodesInWords(names []string) string {
+	if len(names) == 1 {
+		return "node " + names[0]
 	}
-	return fmt.Sprintf("%s %s:\n  %s", who, refuse, strings.ReplaceAll(strings.Join(t.lines, "\n"), "\n", "\n  "))
+	return "nodes " + inWords(names)
 }
 
 // BlockedError says that nodes have no way to take the packages.
@@ -49,6 +53,17 @@ func (e *UpgradeError) Error() string {
 	return e.text("would have packages of its own changed")
 }
 
+// WheelsError says that the wheels of a bundle do not fit the Python of nodes.
+type WheelsError struct {
+	python string
+	told
+}
+
+// Error lists what does not fit, with the way out.
+func (e *WheelsError) Error() string {
+	return e.text("cannot take the wheels on Python "+e.python) + "\n  build one with these facts (--node): then its wheels fit, or it says what keeps them from it"
+}
+
 // joinRefusals is errors.Join, and tells once what is the same on several nodes:
 // those of a cluster are mostly alike.
 func joinRefusals(errs []error) error {
@@ -57,6 +72,9 @@ func joinRefusals(errs []error) error {
 			return &e.told
 		}
 		if e, ok := errors.AsType[*UpgradeError](err); ok {
+			return &e.told
+		}
+		if e, ok := errors.AsType[*WheelsError](err); ok {
 			return &e.told
 		}
 		return nil

@@ -27,7 +27,7 @@ func Resolve(ctx context.Context, o Options, old *manifest.Lock) (*Resolution, e
 		return nil, err
 	}
 	lock := &manifest.Lock{
-		Version: manifest.Version, Spec: digest, Target: o.Spec.MachineTarget(),
+		Version: manifest.Version, Spec: digest, Target: o.target(nil),
 		Requests: o.Spec.Requests(), Constraints: o.Spec.ConstraintRequests(),
 	}
 	if o.Spec.IsDelta() {
@@ -38,7 +38,11 @@ func Resolve(ctx context.Context, o Options, old *manifest.Lock) (*Resolution, e
 	}
 	r := &resolving{options: o, lock: lock}
 	var wg sync.WaitGroup
-	for _, kind := range []func(context.Context) error{r.rpms, r.wheelsAndCollections, r.release, r.program} {
+	kinds := []func(context.Context) error{r.rpms, r.wheelsAndCollections, r.release, r.program}
+	if o.Spec.AllowUpgrades && len(o.Nodes) > 0 {
+		kinds = []func(context.Context) error{r.rpmsThenWheels, r.release, r.program}
+	}
+	for _, kind := range kinds {
 		wg.Go(func() { r.fail(kind(ctx)) })
 	}
 	wg.Wait()
@@ -64,7 +68,8 @@ type resolving struct {
 	lock    *manifest.Lock
 	clock   newest
 
-	nodes []*Transaction // set by rpms
+	nodes    []*Transaction // set by rpms
+	upgrades []*Transaction // the same, where the wheels wait for them
 
 	mu      sync.Mutex
 	errs    []error
@@ -89,7 +94,10 @@ func (r *resolving) note(text string) {
 
 // ask resolves one request and keeps its answer.
 func (r *resolving) ask(ctx context.Context, request repo.Source) ([]manifest.Artifact, error) {
-	artifacts, err := request.Resolve(ctx, r.lock.Target)
+	r.mu.Lock()
+	target := r.lock.Target
+	r.mu.Unlock()
+	artifacts, err := request.Resolve(ctx, target)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +183,18 @@ func (r *resolving) askPackages(ctx context.Context, request *rpmRequest, nodes 
 	return artifacts, nil
 }
 
+// rpmsThenWheels resolves in this order, since the packages may bring nodes another
+// patch level of the Python that the wheels are for.
+func (r *resolving) rpmsThenWheels(ctx context.Context) error {
+	err := r.rpms(ctx)
+	r.upgrades = r.nodes
+	target := r.options.target(r.upgrades)
+	r.mu.Lock()
+	r.lock.Target = target
+	r.mu.Unlock()
+	return errors.Join(err, r.wheelsAndCollections(ctx))
+}
+
 // wheelsAndCollections resolves both wheelhouses and then, for the ansible-core
 // that was found, the collections.
 func (r *resolving) wheelsAndCollections(ctx context.Context) error {
@@ -183,11 +203,12 @@ func (r *resolving) wheelsAndCollections(ctx context.Context) error {
 		return err
 	}
 	index := places.join()
+	r.options.untold(r.note)
 	var errs []error
 	core := ""
 	for _, role := range []manifest.Role{manifest.TargetNode, manifest.Control} {
 		artifacts, err := r.ask(ctx, wheelhouseRequest{
-			places: places, index: index, before: before, client: r.options.Fetch, role: role, clock: &r.clock, note: r.note,
+			places: places, index: index, before: before, client: r.options.Fetch, role: role, clock: &r.clock, note: r.note, whose: func(full string) string { return r.options.whose(full, r.upgrades) },
 			wants: wanted(r.lock.Requests, manifest.Wheel, role), constraints: wanted(r.lock.Constraints, manifest.Wheel, role),
 		})
 		if err != nil {
@@ -238,7 +259,7 @@ func (r *resolving) release(ctx context.Context) error {
 }
 
 func (r *resolving) program(ctx context.Context) error {
-	a, err := r.options.Program.artifact(ctx, r.options.Fetch, r.lock.Target.Arch)
+	a, err := r.options.Program.artifact(ctx, r.options.Fetch, r.options.Spec.Arch)
 	if err != nil {
 		return err
 	}

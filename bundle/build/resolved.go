@@ -31,7 +31,7 @@ func ResolveWheels(ctx context.Context, o Options, wants, constraints []string) 
 		return nil, err
 	}
 	resolver := pypi.Resolver{
-		Index: places.join(), Target: pythonTarget(o.Spec.MachineTarget(), manifest.TargetNode), Constraints: constraints, Before: before,
+		Index: places.join(), Target: pythonTargets(o.Spec.MachineTarget(), manifest.TargetNode)[0], Constraints: constraints, Before: before,
 	}
 	res, err := resolver.Resolve(ctx, wants)
 	if err != nil {

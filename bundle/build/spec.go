@@ -115,7 +115,8 @@ func (s Spec) IsDelta() bool { return s.Profile == string(manifest.Delta) || len
 func (s Spec) MachineTarget() manifest.Target {
 	return manifest.Target{
 		OS: "rhel", Release: strings.TrimPrefix(s.Target, "rhel"), Arch: s.Arch,
-		ControlPython: s.ControlPython, NodePython: s.NodePython,
+		ControlPython: manifest.PythonMinor(s.ControlPython), NodePython: manifest.PythonMinor(s.NodePython),
+		ControlPythonFullVersions: fullVersions(s.ControlPython), NodePythonFullVersions: fullVersions(s.NodePython),
 	}
 }
 

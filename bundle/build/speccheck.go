@@ -21,7 +21,7 @@ var (
 	pinForm        = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]*=([0-9]+:)?[^-:=\s]+(-[^-:=\s]+)?$`)
 	moduleForm     = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]*:[0-9A-Za-z][0-9A-Za-z._+-]*$`)
 	moduleNameForm = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._+-]*$`)
-	pythonForm     = regexp.MustCompile(`^3\.[0-9]{1,2}(\.[0-9]{1,2})?$`)
+	pythonForm     = regexp.MustCompile(`^3\.(0|[1-9][0-9]?)(\.(0|[1-9][0-9]?))?$`)
 )
 
 // Check returns every mistake in a spec, joined; each is of class
@@ -63,8 +63,8 @@ func (s Spec) mistakes() []mistake {
 	if !pythonForm.MatchString(d.NodePython) {
 		wrong("node_python python", d.NodePython, "node python %q: takes a version like 3.9 or 3.11", d.NodePython)
 	}
-	if minor(d.ControlPython) < 9 || minor(d.ControlPython) > 11 {
-		wrong("control_python python", d.ControlPython, "control python %q: ansible-core 2.15 runs on 3.9, 3.10 and 3.11", d.ControlPython)
+	if text := wrongControlPython(d.ControlPython, d.AnsibleCore); text != "" {
+		wrong("control_python python", d.ControlPython, "%s", text)
 	}
 	if r, err := pep508.ParseRequirement(d.Patroni); err != nil || r.Name != "patroni" {
 		wrong("patroni", s.Patroni, "patroni %q: takes a version range such as >=3.0.3,<4 or ==3.3.2, or a whole requirement such as patroni[etcd3]>=3.0.3", s.Patroni)

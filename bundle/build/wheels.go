@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -29,13 +28,13 @@ type wheelhouseRequest struct {
 	constraints []string
 	clock       *newest
 	note        func(string)
+	whose       func(full string) string // who has an interpreter, see Options.whose
 }
 
-// Resolve finds the wheels of the role for the target's interpreter, and makes
+// Resolve finds the wheels of the role for the target's interpreters, and makes
 // wheels of source archives to know their digests.
 func (r wheelhouseRequest) Resolve(ctx context.Context, target manifest.Target) ([]manifest.Artifact, error) {
-	resolver := pypi.Resolver{Index: r.index, Target: pythonTarget(target, r.role), Constraints: r.constraints, Before: r.before}
-	res, err := resolver.Resolve(ctx, r.wants)
+	res, err := r.answer(ctx, target)
 	if err != nil {
 		return nil, fmt.Errorf("resolve wheels for the %s node: %w", r.role, err)
 	}
@@ -113,50 +112,6 @@ func (r wheelhouseRequest) made(ctx context.Context, a manifest.Artifact) (manif
 	a.Path = path.Join(path.Dir(a.Path), name)
 	a.Size, a.SHA256, a.Made = int64(len(wheel)), manifest.Digest(wheel), wheelFromSdist
 	return a, nil
-}
-
-// pythonTarget is the interpreter of a role.
-func pythonTarget(target manifest.Target, role manifest.Role) pypi.Target {
-	python := target.NodePython
-	if role == manifest.Control {
-		python = target.ControlPython
-	}
-	return pypi.Target{Python: python, Arch: target.Arch, Glibc: pypi.Glibc9}
-}
-
-// proveWheels resolves a wheelhouse out of its own folder: the answer must be
-// just what is in it.
-func proveWheels(role manifest.Role) func(context.Context, Tree, *manifest.Lock, ProveOptions) (manifest.Check, error) {
-	return func(ctx context.Context, tree Tree, lock *manifest.Lock, _ ProveOptions) (manifest.Check, error) {
-		wants := wanted(lock.Requests, manifest.Wheel, role)
-		if len(wants) == 0 {
-			return manifest.Check{}, nil
-		}
-		folder := wheelhouse(role)
-		name := "wheels-" + string(role)
-		index := pypi.OpenTree(below{tree, folder}, tree.List(folder))
-		interpreter := pythonTarget(lock.Target, role)
-		res, err := pypi.Resolve(ctx, index, wants, wanted(lock.Constraints, manifest.Wheel, role), interpreter)
-		if err != nil {
-			return manifest.Check{}, fmt.Errorf("prove %s: %w", folder, err)
-		}
-		artifacts := artifactsIn(lock, manifest.Wheel, folder)
-		var errs []error
-		for _, a := range artifacts {
-			file := path.Base(a.Path)
-			if !slices.ContainsFunc(res.Files, func(c pypi.Chosen) bool { return c.Filename == file }) {
-				errs = append(errs, fmt.Errorf("prove %s: %s is there, and nothing needs it", folder, file))
-				continue
-			}
-			if err := checkWheel(ctx, tree, a, interpreter); err != nil {
-				errs = append(errs, fmt.Errorf("prove %s: %w", folder, err))
-			}
-		}
-		if err := errors.Join(errs...); err != nil {
-			return manifest.Check{}, manifest.Classify(manifest.ErrDamaged, err)
-		}
-		return manifest.Check{Name: name, Result: fmt.Sprintf("%d wheels close %s on Python %s", len(artifacts), strings.Join(wants, ", "), interpreter.Python)}, nil
-	}
 }
 
 // checkWheel looks into one wheel of the bundle. Wheels are zip archives, read

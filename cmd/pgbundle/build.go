@@ -27,7 +27,7 @@ func specFlags() []cli.Flag {
 		&cli.StringFlag{Name: "arch", Usage: "the nodes' `ARCH`: x86_64 or aarch64 (default: x86_64)"},
 		&cli.StringFlag{Name: "python", Usage: "Python `VERSION` of all nodes (default: 3.9)"},
 		&cli.StringFlag{Name: "node-python", Usage: "Python `VERSION` of the cluster's nodes"},
-		&cli.StringFlag{Name: "control-python", Usage: "Python `VERSION` of the control node: 3.9 to 3.11"},
+		&cli.StringFlag{Name: "control-python", Usage: "Python `VERSION` of the control node: one that its ansible-core runs on, by default 3.9 to 3.11"},
 		&cli.StringFlag{Name: "patroni", Usage: "Patroni as `SPEC` (default: >=3.0.3,<4)"},
 		&cli.StringFlag{Name: "psycopg", Usage: "take Patroni's driver from `SOURCE`: wheel, or rpm for the distribution's, which FIPS wants (default: wheel)"},
 		&cli.StringSliceFlag{Name: "with", Usage: "an optional `PART`: pgbackrest"},

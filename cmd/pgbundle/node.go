@@ -14,7 +14,7 @@ import (
 // factsFlags name machines that packages are to fit.
 func factsFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringSliceFlag{Name: "node", Usage: "the packages must fit the node whose facts are in `FILE` (pgbundle facts); given again: several nodes"},
+		&cli.StringSliceFlag{Name: "node", Usage: "what comes must fit the node whose facts are in `FILE` (pgbundle facts); given again: several nodes"},
 		&cli.BoolFlag{Name: "allow-upgrades", Usage: "a node's own packages may give way to newer builds; never is one removed or downgraded"},
 	}
 }

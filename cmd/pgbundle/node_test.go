@@ -34,9 +34,10 @@ func (t worldTree) Open(_ context.Context, path string) (io.ReadCloser, error) {
 }
 
 // nodeFacts writes the facts of a node that has what some requests pull in from
-// the world's BaseOS and AppStream: node FILE REQUEST… [NAME=EVR]… [NAME:requires=DEP]… [NAME:vendor=WHO]… [exclude:GLOB]
+// the world's BaseOS and AppStream: node FILE REQUEST… [NAME=EVR]… [NAME:requires=DEP]… [NAME:vendor=WHO]… [exclude:GLOB] [python:VERSION]… [unknown:FACT]…
 // The second form gives a package another version, the third one more requirement;
-// the last excludes packages, as dnf.conf of the node would.
+// exclude: excludes packages, as dnf.conf of the node would, python: is an
+// interpreter, and unknown: a fact that could not be found out.
 func nodeFacts(world *fixture.World) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, args []string) {
 		pool := rpm.NewPool()
@@ -48,13 +49,21 @@ func nodeFacts(world *fixture.World) func(*testscript.TestScript, bool, []string
 		ts.Check(err)
 		pool.Prepare("x86_64")
 		var exclude []manifest.Exclude
+		var pythons []manifest.Python
+		var unknown []manifest.UnknownFact
 		job, changes, wants, vendors := solve.Job{}, map[string]string{}, map[string]string{}, map[string]string{}
 		for _, arg := range args[1:] {
 			name, dep, isRequires := strings.Cut(arg, ":requires=")
 			whose, vendor, isVendor := strings.Cut(arg, ":vendor=")
 			other, evr, isChange := strings.Cut(arg, "=")
 			glob, isExclude := strings.CutPrefix(arg, "exclude:")
+			version, isPython := strings.CutPrefix(arg, "python:")
+			fact, isUnknown := strings.CutPrefix(arg, "unknown:")
 			switch {
+			case isPython:
+				pythons = append(pythons, manifest.Python{Path: "/usr/bin/python" + manifest.PythonMinor(version), Version: version})
+			case isUnknown:
+				unknown = append(unknown, manifest.UnknownFact{Fact: fact, Why: "it crashed"})
 			case isExclude:
 				exclude = append(exclude, manifest.Exclude{Where: "main", Option: "excludepkgs", Patterns: []string{glob}})
 			case isVendor:
@@ -73,6 +82,7 @@ func nodeFacts(world *fixture.World) func(*testscript.TestScript, bool, []string
 			Version:   manifest.NodeVersion,
 			Collected: manifest.Collected{By: "a test", Time: time.Unix(1_700_000_000, 0), Booted: true},
 			OS:        manifest.NodeOS{Family: "rhel", ID: "rocky", Release: "9.4", Name: "Rocky Linux 9.4"}, Arch: "x86_64", Excludes: exclude,
+			Pythons: pythons, Unknown: unknown,
 		}
 		for _, id := range res.Packages {
 			p := pool.Describe(id)

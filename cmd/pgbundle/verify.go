@@ -39,7 +39,7 @@ not authenticated, and the check goes on.
 With --node it also says what installing would change on that node, by the facts
 that pgbundle facts wrote there, before anybody carries the bundle to it: nothing
 of the node may be removed or downgraded, and anything but new packages takes
---allow-upgrades.
+--allow-upgrades. The wheels must fit the Python that the node has.
 
 Examples:
    pgbundle verify patroni-airgap-bundle-pg16-etcd3.5.16-rhel9.4-x86_64-full.tar.gz

@@ -154,7 +154,7 @@ func (rel *release) offlineVars(inv *inventory) map[string]any {
 	vars := map[string]any{
 		"offline_mode":       true,
 		"pgbundle_bundle_id": rel.id,
-		"patroni_python":     "python" + rel.manifest.Lock.Target.NodePython,
+		"patroni_python":     "python" + rel.manifest.Lock.Target.Python(manifest.TargetNode),
 	}
 	for _, s := range rel.manifest.Lock.Sources {
 		if s.Role == manifest.Present { // the node's own repositories have the rest

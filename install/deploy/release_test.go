@@ -28,6 +28,12 @@ func TestOfflineVars(t *testing.T) {
 		t.Error(diff)
 	}
 
+	// The program's name has no patch level, whatever a lock of before says.
+	rel.manifest.Lock.Target.NodePython = "3.11.7"
+	if v := rel.offlineVars(none)["patroni_python"]; v != "python3.11" {
+		t.Errorf("patroni_python is %v", v)
+	}
+
 	// A bundle that counts on the node's own repositories cannot have them shut.
 	rel.manifest.Lock.Sources = append(rel.manifest.Lock.Sources, manifest.Source{ID: "baseos", Role: manifest.Present})
 	if v := rel.offlineVars(none)["offline_repo_exclusive"]; v != false {

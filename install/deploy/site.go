@@ -78,7 +78,7 @@ func SiteReleaseOf(m *manifest.Manifest) SiteRelease {
 			r.Postgres = major
 		}
 	}
-	if python := m.Lock.Target.NodePython; python != "" {
+	if python := m.Lock.Target.Python(manifest.TargetNode); python != "" {
 		r.Python = "python" + python
 	}
 	return r

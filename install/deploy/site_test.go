@@ -329,14 +329,17 @@ func TestQuoteYAML(t *testing.T) {
 
 func TestSiteReleaseOf(t *testing.T) {
 	m := &manifest.Manifest{Lock: manifest.Lock{
-		Target: manifest.Target{NodePython: "3.11"},
 		Requests: []manifest.Request{
 			{Kind: manifest.RPM, Want: "postgresql15-server"}, {Kind: manifest.RPM, Want: "haproxy"}, {Kind: manifest.Wheel, Want: "etcd==1"},
 			{Kind: manifest.Release, Want: "etcd==3.5.21"},
 		},
 	}}
-	if got, want := SiteReleaseOf(m), (SiteRelease{Postgres: "15", Etcd: "3.5.21", Python: "python3.11"}); got != want {
-		t.Errorf("%+v, want %+v", got, want)
+	want := SiteRelease{Postgres: "15", Etcd: "3.5.21", Python: "python3.11"}
+	for _, python := range []string{"3.11", "3.11.7"} { // a lock of before may have a patch level
+		m.Lock.Target.NodePython = python
+		if got := SiteReleaseOf(m); got != want {
+			t.Errorf("%s: %+v, want %+v", python, got, want)
+		}
 	}
 }
 

@@ -1,7 +1,9 @@
 """Every refusal of the role preflight, and the cluster that none of them refuses."""
 import copy
 import importlib.util
+import os
 import sys
+import tempfile
 import types
 import unittest
 from pathlib import Path
@@ -134,6 +136,14 @@ class Preflight(unittest.TestCase):
         for text, el in {DEBIAN: False, RHEL: True, ORACLE: True, ALMA: True, "": False}.items():
             self.assertIs(el, node.system(text)["el"], text)
         self.assertEqual("Red Hat Enterprise Linux 9.4 (Plow)", node.system(RHEL)["name"])
+
+    def test_bundle(self):
+        lock = "lock:\n  target:\n    control_python: \"3.12\"\n    node_python: %s\n    node_python_full_versions: [3.11.2, 3.11.7]\n"
+        for said, python in {'"3.11"': "3.11", '"3.9"': "3.9", "3.11.7": "3.11", '"3.11.7"': "3.11", "x": ""}.items():
+            with self.subTest(said), tempfile.TemporaryDirectory() as base:
+                with open(os.path.join(base, "manifest.yaml"), "w", encoding="utf-8") as file:
+                    file.write(lock % said)
+                self.assertEqual(python, node.bundle(base)["python"])
 
     def test_chronyc(self):
         self.assertEqual({"synchronised": True, "offset": 0.000012345}, node.tracking(SYNCHRONISED))

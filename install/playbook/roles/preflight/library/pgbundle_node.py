@@ -110,7 +110,7 @@ def bundle(base):
             raw = file.read(32 << 20)
     except OSError:
         return {"id": "", "python": "", "target": False}
-    python = re.search(rb"^\s+node_python: \"?([\d.]+)\"?\s*$", raw, re.M)
+    python = re.search(rb"^\s+node_python: \"?(\d+\.\d+)(?:\.\d+)?\"?\s*$", raw, re.M)
     return {
         "id": hashlib.sha256(raw).hexdigest()[:12],
         "python": python.group(1).decode() if python else "",
