@@ -57,7 +57,10 @@ measure 0.5 96 'wheelhouse of the nodes / `pip download`' "$(ours "$node" --cach
 measure 0.5 96 'wheelhouse of the control node / `pip download`' "$(ours "$control" --cache "$work/cold" -d "$work/ours")" "$(pip "$control")"
 measure 1.5 96 'resolution for the nodes / `uv pip compile`' "$(ours "$node" --cache "$work/cold")" "$(uv "$node" node)"
 measure 1.5 96 'resolution for the control node / `uv pip compile`' "$(ours "$control" --cache "$work/cold")" "$(uv "$control" control)"
-warm="$(ours "$node" --cache "$work/warm" -d "$work/ours/node") && $(ours "$control" --cache "$work/warm" -d "$work/ours/control")"
-mkdir "$work/ours" && sh -c "$warm" >/dev/null && rm -rf "$work/ours"
-measure 1.0 96 'both wheelhouses, warm / `sleep 0.3`' "mkdir $work/ours && $warm" 'sleep 0.3'
+for role in node control; do # fills the cache
+	sh -c "$(ours "${!role}" --cache "$work/warm" -d "$work/ours")" >/dev/null
+	rm -rf "$work/ours"
+done
+measure 1.0 96 'wheelhouse of the nodes, warm / `sleep 0.3`' "$(ours "$node" --cache "$work/warm" -d "$work/ours")" 'sleep 0.3'
+measure 1.0 96 'wheelhouse of the control node, warm / `sleep 0.3`' "$(ours "$control" --cache "$work/warm" -d "$work/ours")" 'sleep 0.3'
 exit $failed

@@ -1,7 +1,6 @@
 package build
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -114,15 +113,12 @@ func (r wheelhouseRequest) made(ctx context.Context, a manifest.Artifact) (manif
 	return a, nil
 }
 
-// checkWheel looks into one wheel of the bundle. Wheels are zip archives, read
-// from their end, so the whole file is taken into memory.
+// checkWheel looks into one wheel of the bundle.
 func checkWheel(ctx context.Context, tree Tree, a manifest.Artifact, target pypi.Target) error {
-	data, err := readAll(ctx, tree, a.Path, maxWheel)
+	f, err := tree.Open(ctx, a.Path)
 	if err != nil {
 		return err
 	}
-	return pypi.CheckWheel(bytes.NewReader(data), int64(len(data)), path.Base(a.Path), target)
+	defer f.Close()
+	return pypi.CheckWheel(f, path.Base(a.Path), target)
 }
-
-// maxWheel bounds a wheel that is checked, in bytes.
-const maxWheel = 512 << 20

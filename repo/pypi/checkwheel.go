@@ -26,7 +26,10 @@ const (
 // inside is what its name says: tags, METADATA, WHEEL, RECORD, and members that
 // stay inside. All findings are returned, joined: of manifest.ErrUnsolvable for
 // one that does not fit, of manifest.ErrDamaged for the rest.
-func CheckWheel(r io.ReaderAt, size int64, filename string, target Target) error {
+//
+// A zip archive is read from its end: what is not a file on disk is taken into
+// memory.
+func CheckWheel(r io.Reader, filename string, target Target) error {
 	m, err := newMachine(target)
 	if err != nil {
 		return fmt.Errorf("check %s: %w: %w", filename, manifest.ErrUsage, err)
@@ -39,7 +42,11 @@ func CheckWheel(r io.ReaderAt, size int64, filename string, target Target) error
 	if _, ok := m.tags.Rank(name); !ok {
 		c.findings = append(c.findings, fmt.Errorf("check %s: it is for %s, not for %s: %w", filename, name.Tags(), target, manifest.ErrUnsolvable))
 	}
-	z, err := openWheel(r, size)
+	at, size, err := randomAccess(r)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", filename, err)
+	}
+	z, err := openWheel(at, size)
 	if err != nil {
 		return errors.Join(append(c.findings, fmt.Errorf("check %s: %w", filename, err))...)
 	}

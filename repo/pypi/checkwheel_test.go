@@ -79,7 +79,7 @@ func TestCheckWheel(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			data := rawWheel(tt.members...)
-			err := CheckWheel(bytes.NewReader(data), int64(len(data)), tt.file, el9)
+			err := CheckWheel(bytes.NewReader(data), tt.file, el9)
 			if !errors.Is(err, tt.class) {
 				t.Errorf("got %v", err)
 			}
@@ -91,7 +91,7 @@ func TestCheckWheel(t *testing.T) {
 		})
 	}
 	for _, data := range [][]byte{nil, []byte("PK"), rawWheel(good...)[:60]} {
-		if err := CheckWheel(bytes.NewReader(data), int64(len(data)), name, el9); !errors.Is(err, manifest.ErrDamaged) {
+		if err := CheckWheel(bytes.NewReader(data), name, el9); !errors.Is(err, manifest.ErrDamaged) {
 			t.Errorf("%d bytes: %v", len(data), err)
 		}
 	}
@@ -102,7 +102,7 @@ func TestWheelThatLies(t *testing.T) {
 	data := rawWheel("lib-1.dist-info/METADATA", "Name: lib\nVersion: 1\n", "lib-1.dist-info/WHEEL", "Wheel-Version: 1.0\n", "lib-1.dist-info/RECORD", "", "lib/x", "small")
 	at := bytes.LastIndex(data, []byte("lib/x")) - 46
 	copy(data[at+24:], []byte{0, 0, 0, 0xf0})
-	err := CheckWheel(bytes.NewReader(data), int64(len(data)), "lib-1-py3-none-any.whl", el9)
+	err := CheckWheel(bytes.NewReader(data), "lib-1-py3-none-any.whl", el9)
 	if !errors.Is(err, manifest.ErrDamaged) || !strings.Contains(err.Error(), "claims 4026531840 bytes") {
 		t.Errorf("got %v", err)
 	}

@@ -150,7 +150,7 @@ const maxInMemory = 1 << 30
 
 // randomAccess returns a file to be read at any place; what cannot be is read
 // into memory.
-func randomAccess(r io.Reader) (io.ReaderAt, int64, error) {
+func randomAccess(r io.Reader) (at io.ReaderAt, size int64, err error) {
 	at, ok := r.(io.ReaderAt)
 	if file, stats := r.(fs.File); ok && stats {
 		info, err := file.Stat()

@@ -42,7 +42,7 @@ func wheelhouse(t *testing.T, r *Resolver, want ...string) (string, *Resolution)
 			}
 			answer.Built(f.Name, name, hexSum(data), int64(len(data)))
 		}
-		if err := CheckWheel(bytes.NewReader(data), int64(len(data)), name, r.Target); err != nil {
+		if err := CheckWheel(bytes.NewReader(data), name, r.Target); err != nil {
 			t.Error(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {

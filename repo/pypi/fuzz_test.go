@@ -79,7 +79,7 @@ func FuzzCheckWheel(f *testing.F) {
 	f.Add(makeWheel("lib-1-py3-none-any.whl", []byte("Name: lib\nVersion: 1\n"), nil))
 	f.Add(rawWheel("lib-1.dist-info/METADATA", "Name: lib\nVersion: 1\n", "../x", "y", "lib-1.dist-info/RECORD", "a,b,c\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		CheckWheel(bytes.NewReader(data), int64(len(data)), "lib-1-py3-none-any.whl", el9)
+		CheckWheel(bytes.NewReader(data), "lib-1-py3-none-any.whl", el9)
 		wheelMetadata(bytes.NewReader(data), int64(len(data)), "lib-1-py3-none-any.whl")
 	})
 }

@@ -30,16 +30,16 @@ type simplePage struct {
 }
 
 type simpleFile struct {
-	Filename       string            `json:"filename"`
-	URL            string            `json:"url"`
-	Hashes         map[string]string `json:"hashes"`
-	RequiresPython *string           `json:"requires-python"`
-	Yanked         yanked            `json:"yanked"`
-	CoreMetadata   *offer            `json:"core-metadata"`
-	DistInfo       *offer            `json:"dist-info-metadata"`
-	OldDistInfo    *offer            `json:"data-dist-info-metadata"`
-	Size           lenient           `json:"size"`
-	UploadTime     string            `json:"upload-time"`
+	Filename       string  `json:"filename"`
+	URL            string  `json:"url"`
+	Hashes         digests `json:"hashes"`
+	RequiresPython *string `json:"requires-python"`
+	Yanked         yanked  `json:"yanked"`
+	CoreMetadata   *offer  `json:"core-metadata"`
+	DistInfo       *offer  `json:"dist-info-metadata"`
+	OldDistInfo    *offer  `json:"data-dist-info-metadata"`
+	Size           lenient `json:"size"`
+	UploadTime     string  `json:"upload-time"`
 }
 
 // lenient is the text of a string or of anything else: pages of some servers have
@@ -70,10 +70,15 @@ func (y *yanked) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// digests are those of a file that are of use here.
+type digests struct {
+	SHA256 string `json:"sha256"`
+}
+
 // offer is false, true, or the digests of a metadata file.
 type offer struct {
 	is     bool
-	hashes map[string]string
+	hashes digests
 }
 
 func (o *offer) UnmarshalJSON(data []byte) error {
@@ -119,7 +124,7 @@ func (f *simpleFile) file(project string, base *url.URL) *File {
 	}
 	out := &File{Project: project, Filename: f.Filename, Size: -1, Yanked: f.Yanked.is, YankedReason: f.Yanked.reason}
 	out.setURL(u)
-	out.SHA256 = sha256Of(f.Hashes)
+	out.SHA256 = f.Hashes.hex()
 	if f.RequiresPython != nil {
 		out.RequiresPython = *f.RequiresPython
 	}
@@ -131,7 +136,7 @@ func (f *simpleFile) file(project string, base *url.URL) *File {
 	}
 	for _, o := range []*offer{f.CoreMetadata, f.DistInfo, f.OldDistInfo} {
 		if o != nil {
-			out.Metadata, out.MetadataSHA256 = o.is, sha256Of(o.hashes)
+			out.Metadata, out.MetadataSHA256 = o.is, o.hashes.hex()
 			break
 		}
 	}
@@ -170,8 +175,9 @@ func safeName(name string) bool {
 	return name != "" && name != "." && name != ".." && len(name) <= 512 && !strings.ContainsAny(name, "/\\\x00\r\n")
 }
 
-func sha256Of(hashes map[string]string) string {
-	if sum := strings.ToLower(hashes["sha256"]); isSHA256(sum) {
+// hex returns the sha256 in lower case; "" for what is none.
+func (d digests) hex() string {
+	if sum := strings.ToLower(d.SHA256); isSHA256(sum) {
 		return sum
 	}
 	return ""

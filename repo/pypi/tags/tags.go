@@ -5,10 +5,10 @@ package tags
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Target is an interpreter on a platform.
@@ -133,11 +133,19 @@ const (
 	maxTags = 32
 )
 
-// nameForm and interpreterForm are what pip takes in these places.
-var (
-	nameForm        = regexp.MustCompile(`^[\pL\pN_.]+$`)
-	interpreterForm = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
-)
+// isName says whether pip takes a text for the name of a project in a wheel.
+func isName(s string) bool {
+	return !strings.Contains(s, "__") && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && r != '.' && !unicode.IsLetter(r) && !unicode.IsNumber(r)
+	})
+}
+
+// isInterpreter says the same of an interpreter's tag.
+func isInterpreter(s string) bool {
+	return s != "" && (s[0] < '0' || s[0] > '9') && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9')
+	})
+}
 
 // ParseWheel reads the file name of a wheel.
 func ParseWheel(filename string) (*Wheel, error) {
@@ -147,7 +155,7 @@ func ParseWheel(filename string) (*Wheel, error) {
 		return nil, fmt.Errorf("parse wheel name %q: not NAME-VERSION[-BUILD]-PYTHON-ABI-PLATFORM.whl", filename)
 	}
 	w := &Wheel{Name: parts[0], Version: parts[1]}
-	if !nameForm.MatchString(w.Name) || strings.Contains(w.Name, "__") {
+	if !isName(w.Name) {
 		return nil, fmt.Errorf("parse wheel name %q: %q is no name of a project in a wheel", filename, w.Name)
 	}
 	tag := parts[len(parts)-3:]
@@ -155,13 +163,11 @@ func ParseWheel(filename string) (*Wheel, error) {
 	if len(w.Interpreters) > maxTags || len(w.ABIs) > maxTags || len(w.Platforms) > maxTags {
 		return nil, fmt.Errorf("parse wheel name %q: more than %d tags", filename, maxTags)
 	}
-	for _, tag := range slices.Concat(w.Interpreters, w.ABIs, w.Platforms) {
-		if tag == "" {
-			return nil, fmt.Errorf("parse wheel name %q: an empty tag", filename)
-		}
+	if slices.Contains(w.ABIs, "") || slices.Contains(w.Platforms, "") {
+		return nil, fmt.Errorf("parse wheel name %q: an empty tag", filename)
 	}
 	for _, tag := range w.Interpreters {
-		if !interpreterForm.MatchString(tag) {
+		if !isInterpreter(tag) {
 			return nil, fmt.Errorf("parse wheel name %q: %q is no interpreter", filename, tag)
 		}
 	}
