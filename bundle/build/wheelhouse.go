@@ -128,5 +128,5 @@ func (l *layout) writeFile(ctx context.Context, from, to string) error {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Sync(), out.Close())
+	return errors.Join(err, out.Chmod(0o644), out.Sync(), out.Close()) // whatever the umask
 }
