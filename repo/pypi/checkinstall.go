@@ -11,12 +11,12 @@ import (
 // distribution format, "The .data directory").
 var dataSchemes = []string{"purelib", "platlib", "headers", "scripts", "data"}
 
-// data looks at what is to be placed elsewhere: pip installs no wheel with a
-// folder that it does not know.
+// data looks at what is to be placed elsewhere: pip installs no wheel with a file
+// in a folder that it does not know.
 func (c *wheelCheck) data(z *zip.Reader) {
 	for _, f := range z.File {
 		top, rest, _ := strings.Cut(f.Name, "/")
-		if !strings.HasSuffix(top, ".data") || rest == "" {
+		if !strings.HasSuffix(top, ".data") || rest == "" || strings.HasSuffix(rest, "/") {
 			continue
 		}
 		if scheme, _, below := strings.Cut(rest, "/"); !below || !slices.Contains(dataSchemes, scheme) {

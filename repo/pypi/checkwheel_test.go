@@ -66,7 +66,7 @@ func TestCheckWheel(t *testing.T) {
 		{"scripts", name, all(good, []string{"lib-1.dist-info/entry_points.txt", "# made\n[console_scripts]\nlib = lib.cli:main [extra]\n[lib.plugins]\none=lib\n"}), nil, nil},
 		{"scripts that call nothing or leave", name, all(good, []string{"lib-1.dist-info/entry_points.txt", "[console_scripts]\nlib = lib\n[gui_scripts]\n../x=lib:main\nnothing\n"}),
 			[]string{`"lib = lib" is no script`, `"../x=lib:main" is no script`, `"nothing" is no script`}, manifest.ErrDamaged},
-		{"data", name, all(good, []string{"lib-1.data/scripts/lib", "#!python", "lib-1.data/", "", "lib-1.data/data/", ""}), nil, nil},
+		{"data", name, all(good, []string{"lib-1.data/scripts/lib", "#!python", "lib-1.data/", "", "lib-1.data/data/", "", "lib-1.data/nonsense/", ""}), nil, nil},
 		{"data without a place", name, all(good, []string{"lib-1.data/nonsense/x", "", "lib-1.data/file", ""}),
 			[]string{`"lib-1.data/nonsense/x": nothing says where it goes`, `"lib-1.data/file": nothing`}, manifest.ErrDamaged},
 		{"no metadata, no WHEEL, no RECORD", name, []string{"lib-1.dist-info/x", ""}, []string{"METADATA is missing", "WHEEL is missing", "RECORD is missing"}, manifest.ErrDamaged},
