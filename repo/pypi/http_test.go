@@ -252,6 +252,9 @@ func TestLenientJSON(t *testing.T) {
 	if !slices.Equal(files, want) {
 		t.Errorf("got %q, want %q", files, want)
 	}
+	if _, err := parseSimpleJSON([]byte(`{"meta":{"api-version":null},"name":"lib"}`), "lib", base); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestPageOnDisk reads a simple index that was copied to a folder.

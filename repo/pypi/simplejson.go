@@ -42,12 +42,15 @@ type simpleFile struct {
 	UploadTime     string  `json:"upload-time"`
 }
 
-// lenient is the text of a string or of anything else: pages of some servers have
-// a number for a string, or the other way round, and are read by pip.
+// lenient is the text of a string or of anything else, "" for null: pages of some
+// servers have a number for a string, or the other way round, and are read by pip.
 type lenient string
 
 func (l *lenient) UnmarshalJSON(data []byte) error {
-	*l = lenient(strings.Trim(string(data), `"`))
+	*l = ""
+	if string(data) != "null" {
+		*l = lenient(strings.Trim(string(data), `"`))
+	}
 	return nil
 }
 
