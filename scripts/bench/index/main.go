@@ -2,9 +2,7 @@
 // is asked for first comes from the index that pip on this host is set up for,
 // and stays in memory from then on.
 //
-// It prints its address and runs until it is interrupted. Where it is asked with
-// the path /requests it answers how many requests came and how many of them had
-// to go out.
+// It prints its address and runs until it is interrupted.
 package main
 
 import (
@@ -24,7 +22,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"pgbundle/repo/fetch"
@@ -67,9 +64,7 @@ func run() error {
 // index answers from memory, and asks its upstream for the rest.
 type index struct {
 	client   *fetch.Client
-	upstream string // of its pages, without the project's name
-	asked    atomic.Int64
-	outside  atomic.Int64
+	upstream string   // of its pages, without the project's name
 	kept     sync.Map // by path: *answer
 
 	mu      sync.Mutex
@@ -110,15 +105,9 @@ func openUpstream() (*index, error) {
 }
 
 func (x *index) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/requests" {
-		fmt.Fprintf(w, "%d %d\n", x.asked.Load(), x.outside.Load())
-		return
-	}
-	x.asked.Add(1)
 	kept, _ := x.kept.LoadOrStore(r.URL.Path, &answer{})
 	a := kept.(*answer)
 	a.once.Do(func() {
-		x.outside.Add(1)
 		a.body, a.header, a.err = x.ask(r)
 	})
 	if a.err != nil {
