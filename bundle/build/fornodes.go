@@ -50,8 +50,9 @@ func checkNodes(ctx context.Context, nodes []*nodeRPMs, lock *manifest.Lock, all
 }
 
 // ProveNodes says what installing a bundle would change on nodes, from the bundle
-// alone, and proves that its wheels fit their interpreters. As the node's dnf it follows weak dependencies. With refusals the
-// transactions come too; without them there is no answer.
+// alone, and proves that its wheels fit their interpreters. As the node's dnf it
+// follows weak dependencies. With refusals the transactions come too; without them
+// there is no answer.
 func ProveNodes(ctx context.Context, tree Tree, lock *manifest.Lock, nodes []*Node, allowUpgrades bool) ([]*Transaction, error) {
 	return eachNode(nodes, allowUpgrades, func(node *Node) (*Transaction, error) {
 		r, err := openBundle(ctx, tree, lock, node)

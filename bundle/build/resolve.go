@@ -208,7 +208,8 @@ func (r *resolving) wheelsAndCollections(ctx context.Context) error {
 	core := ""
 	for _, role := range []manifest.Role{manifest.TargetNode, manifest.Control} {
 		artifacts, err := r.ask(ctx, wheelhouseRequest{
-			places: places, index: index, before: before, client: r.options.Fetch, role: role, clock: &r.clock, note: r.note, whose: func(full string) string { return r.options.whose(full, r.upgrades) },
+			places: places, index: index, before: before, client: r.options.Fetch, role: role, clock: &r.clock, note: r.note,
+			whose: func(full string) string { return r.options.whose(full, r.upgrades) },
 			wants: wanted(r.lock.Requests, manifest.Wheel, role), constraints: wanted(r.lock.Constraints, manifest.Wheel, role),
 		})
 		if err != nil {

@@ -153,8 +153,8 @@ type candidate struct {
 	files []*File // the preferred first
 	file  *File   // the one whose metadata counts, once loaded
 	meta  *Metadata
-	// requires is what meta says, read
-	requires []*pep508.Requirement
+
+	requires []*pep508.Requirement // of meta
 
 	refused *sdist.Unsupported // why file, a source archive, cannot become a wheel
 

@@ -22,9 +22,9 @@ type Place struct {
 // Join returns an index that has the files of several places, as pip with
 // --extra-index-url and --find-links: all of them are asked for each project,
 // and the versions count, not the order. A place that forbids to ask for a project
-// which another one has counts as not having it, with a note. Of two files that are as good as each
-// other pip takes the one that it comes to last, so those that no page lists
-// come first, and then those of pages in the order of the places.
+// which another one has counts as not having it, with a note. Of two files that are
+// as good as each other pip takes the one that it comes to last, so those that no
+// page lists come first, and then those of pages in the order of the places.
 func Join(places ...Place) Index { return &joined{places: places} }
 
 type joined struct {

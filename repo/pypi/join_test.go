@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -53,17 +54,17 @@ func TestJoin(t *testing.T) {
 // has it not, where another one has it: stores of clouds answer so.
 func TestForbiddenPlace(t *testing.T) {
 	x := small()
-	codes := map[string]int{}
+	var status atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(codes["now"])
+		w.WriteHeader(int(status.Load()))
 	}))
 	defer server.Close()
 	extra, err := Open(testClient(t), server.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for code, want := range map[int]string{403: "", 401: "401 Unauthorized", 500: "500 Internal Server Error"} {
-		codes["now"] = code
+	for code, want := range map[int64]string{403: "", 401: "401 Unauthorized", 500: "500 Internal Server Error"} {
+		status.Store(code)
 		r, err := Resolve(t.Context(), Join(Place{"main", x.index(t)}, Place{"extra", extra}), []string{"pre"}, nil, el9)
 		switch {
 		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
@@ -72,7 +73,7 @@ func TestForbiddenPlace(t *testing.T) {
 			t.Errorf("%d: %v, %v", code, r, err)
 		}
 	}
-	codes["now"] = 403
+	status.Store(http.StatusForbidden)
 	if _, err := Resolve(t.Context(), Join(Place{"extra", extra}), []string{"pre"}, nil, el9); err == nil || !strings.Contains(err.Error(), "403 Forbidden") {
 		t.Errorf("alone: %v", err)
 	}

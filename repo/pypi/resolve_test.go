@@ -103,8 +103,6 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// split cuts a list of requirements at commas that a name follows, or at blanks
-// where no marker stands.
 // TestPassedOver tells of newer versions that could not be used.
 func TestPassedOver(t *testing.T) {
 	x := newFixture()
@@ -133,6 +131,8 @@ func TestSeveralRequirements(t *testing.T) {
 	}
 }
 
+// split cuts a list of requirements at commas that a name follows, or at blanks
+// where no marker stands.
 func split(list string) []string {
 	if strings.Contains(list, ";") || list == "" {
 		return slices.DeleteFunc([]string{list}, func(s string) bool { return s == "" })

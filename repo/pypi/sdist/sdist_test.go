@@ -190,7 +190,6 @@ func TestContents(t *testing.T) {
 	}
 }
 
-// TestSourceLayout takes packages from the folder that the egg-info lies in.
 // TestOldEncoding writes METADATA in UTF-8 whatever the archive's author wrote.
 func TestOldEncoding(t *testing.T) {
 	archive := targz(thing.with(files{"PKG-INFO": "Metadata-Version: 1.0\nName: thing\nVersion: 1.0\nAuthor: Andr\xe9\n"}))
@@ -215,6 +214,7 @@ func TestOldEncoding(t *testing.T) {
 	}
 }
 
+// TestSourceLayout takes packages from the folder that the egg-info lies in.
 func TestSourceLayout(t *testing.T) {
 	over := files{"setup.py": "setup(packages=find_packages('src'), package_dir={'': 'src'})"}
 	moved := files{}
