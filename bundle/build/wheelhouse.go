@@ -19,8 +19,8 @@ import (
 // Wheelhouse resolves requirements for the spec's interpreter on the nodes and
 // makes a folder of the answer: the wheels, those that are made of source
 // archives too, and requirements.lock, as pip install --no-index
-// --require-hashes reads them. The folder must not be there yet, or be empty; it
-// appears complete and proven to resolve by itself, or not at all.
+// --require-hashes reads them. The folder must not be there yet; it appears
+// complete and proven to resolve by itself, or not at all.
 func Wheelhouse(ctx context.Context, o Options, wants, constraints []string, folder string) ([]Resolved, error) {
 	if err := checkNewFolder(folder); err != nil {
 		return nil, fmt.Errorf("make the wheelhouse %s: %w", folder, err)
@@ -79,15 +79,16 @@ func wheelRequests(role manifest.Role, wants []string) []manifest.Request {
 // checkNewFolder refuses a place that something stands in, and one that no
 // folder can be made in.
 func checkNewFolder(folder string) error {
-	entries, err := os.ReadDir(folder)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		_, err := os.ReadDir(filepath.Dir(filepath.Clean(folder)))
+	_, err := os.Lstat(folder)
+	if err == nil {
+		return manifest.Classify(manifest.ErrUsage, errors.New("it is there, and nothing is overwritten: name a folder that is not there yet"))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return err
-	case err != nil:
-		return err
-	case len(entries) > 0:
-		return manifest.Classify(manifest.ErrUsage, errors.New("it is there and not empty, and is not overwritten: name another folder"))
+	}
+	above := filepath.Dir(filepath.Clean(folder))
+	if info, err := os.Stat(above); err != nil || !info.IsDir() {
+		return manifest.Classify(manifest.ErrUsage, fmt.Errorf("%s is no folder: make it, or name another place", above))
 	}
 	return nil
 }
@@ -108,9 +109,6 @@ func (l *layout) writeFolder(ctx context.Context, from, to string, jobs int) err
 		return err
 	}
 	if err := os.Chmod(pending, 0o755); err != nil { // others install from it
-		return err
-	}
-	if err := os.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) { // an empty folder
 		return err
 	}
 	return os.Rename(pending, to)

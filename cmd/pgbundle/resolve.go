@@ -191,7 +191,7 @@ func resolveWheelCommand(h host) *cli.Command {
 		Description: `Prints "name==version file sha256", one a line. No Python is needed here, and
 none of this host's is asked.
 
-With --download the files come too, into a folder that is not there yet or empty: a
+With --download the files come too, into a folder that is not there yet: a
 wheelhouse that is proven to resolve by itself, with wheels made of source archives
 and a requirements.lock for pip install --no-index --require-hashes.
 

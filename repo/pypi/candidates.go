@@ -44,7 +44,6 @@ const (
 type project struct {
 	name    string
 	links   []*link // the preferred first
-	notes   []string
 	skipped []skippedFile
 }
 
@@ -55,7 +54,7 @@ const sourceRank = 1 << 20
 // the target are dropped before versions are compared. The error is that of a
 // file without upload time, when before asks for it.
 func newProject(page *Page, m *machine, before time.Time) (*project, error) {
-	p := &project{name: page.Name, notes: page.Notes}
+	p := &project{name: page.Name}
 	pythons := map[string]bool{"": true}
 	for i, file := range page.Files {
 		name, version, wheel, err := identify(file.Filename, page.Name)

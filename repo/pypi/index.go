@@ -40,7 +40,6 @@ type Index interface {
 type Page struct {
 	Name  string // normalised
 	Files []*File
-	Notes []string // for a person who takes a file of it
 }
 
 // File is a wheel or a source archive as an index lists it.

@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"slices"
-
-	"pgbundle/repo/fetch"
 )
 
 // Place is an index and the id that its files are told apart by.
@@ -21,10 +18,9 @@ type Place struct {
 
 // Join returns an index that has the files of several places, as pip with
 // --extra-index-url and --find-links: all of them are asked for each project,
-// and the versions count, not the order. A place that forbids to ask for a project
-// which another one has counts as not having it, with a note. Of two files that are
-// as good as each other pip takes the one that it comes to last, so those that no
-// page lists come first, and then those of pages in the order of the places.
+// and the versions count, not the order. Of two files that are as good as each
+// other pip takes the one that it comes to last, so those that no page lists
+// come first, and then those of pages in the order of the places.
 func Join(places ...Place) Index { return &joined{places: places} }
 
 type joined struct {
@@ -56,17 +52,12 @@ func (j *joined) project(ctx context.Context, name string) (*joinedPage, error) 
 	return j.pages.do(name, func() (*joinedPage, error) {
 		out := &joinedPage{&Page{Name: name}, map[*File]listed{}}
 		known := false
-		var refused error
 		for _, place := range j.places {
 			page, err := place.Index.Project(ctx, name)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
+			if errors.Is(err, fs.ErrNotExist) {
 				continue
-			case forbidden(err):
-				refused = err
-				out.page.Notes = append(out.page.Notes, fmt.Sprintf("%s does not let %s be looked up, which counts as not there: %v", place.ID, name, err))
-				continue
-			case err != nil:
+			}
+			if err != nil {
 				return nil, err
 			}
 			known = true
@@ -76,9 +67,6 @@ func (j *joined) project(ctx context.Context, name string) (*joinedPage, error) 
 				out.from[&own] = listed{place.Index, f}
 				out.page.Files = append(out.page.Files, &own)
 			}
-		}
-		if !known && refused != nil {
-			return nil, refused
 		}
 		if !known {
 			return nil, fmt.Errorf("look up %s: none of %d places has it: %w", name, len(j.places), fs.ErrNotExist)
@@ -91,13 +79,6 @@ func (j *joined) project(ctx context.Context, name string) (*joinedPage, error) 
 		})
 		return out, nil
 	})
-}
-
-// forbidden says whether a server answered 403 without having been sent
-// credentials: so do folders in the stores of clouds for names that they have not.
-func forbidden(err error) bool {
-	status, ok := errors.AsType[*fetch.StatusError](err)
-	return ok && status.Code == http.StatusForbidden && status.Proxy == "" && !status.Sent
 }
 
 // find returns a file as its own index lists it.

@@ -186,7 +186,7 @@ func (s *session) answer(ctx context.Context, result *backtrack.Result[*want, *c
 			return nil, err
 		}
 		resolution.Files = append(resolution.Files, *out)
-		resolution.Warnings = slices.Concat(resolution.Warnings, bases[name].otherBytes(), s.passedOver(ctx, bases[name]))
+		resolution.Warnings = slices.Concat(resolution.Warnings, bases[name].otherBytes(), s.passedOver(bases[name]))
 	}
 	if len(refused.Archives) > 0 {
 		refused.sort()
@@ -202,12 +202,8 @@ func (s *session) answer(ctx context.Context, result *backtrack.Result[*want, *c
 	return resolution, nil
 }
 
-// passedOver tells what was not taken into account for a choice: places that did
-// not let it be looked up, and newer versions that could not be used.
-func (s *session) passedOver(ctx context.Context, chosen *candidate) (warnings []string) {
-	if p, err := s.project(ctx, chosen.name); err == nil && p != nil {
-		warnings = slices.Clone(p.notes)
-	}
+// passedOver tells which newer versions than a choice could not be used.
+func (s *session) passedOver(chosen *candidate) (warnings []string) {
 	for _, c := range s.listed[chosen.name] {
 		if c = c.plain(); c.depErr != nil && c.version.Compare(chosen.version) > 0 {
 			warnings = append(warnings, fmt.Sprintf("%s is passed over: %v", c, c.depErr))
