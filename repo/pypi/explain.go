@@ -57,7 +57,7 @@ func (e *Unbuildable) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "no wheel for %s, and the source archive cannot be made one", e.Target)
 	for _, r := range e.Archives {
-		fmt.Fprintf(&b, "\n  %s: %s", r.Filename, r.Why.Reason)
+		fmt.Fprintf(&b, "\n  %s: %s\n    %s", r.Filename, r.Why.Reason, r.Chain)
 		if r.Wheel != "" {
 			fmt.Fprintf(&b, "\n    the newest version with a wheel is %s: constrain %s<=%s", r.Wheel, r.Name, r.Wheel)
 		} else {
@@ -118,16 +118,11 @@ func (s *session) explain(ctx context.Context, impossible *backtrack.Impossible[
 // problem says what is wanted of a project, by whom, and what there is.
 func (s *session) problem(ctx context.Context, name string, wanted []backtrack.Information[*want, *candidate]) Problem {
 	p, err := s.project(ctx, name)
-	var lines []string
 	var specifiers pep440.Specifiers
 	for _, info := range wanted {
 		specifiers = append(specifiers, info.Requirement.specifiers...)
-		by := "you"
-		if !info.Root() {
-			by = s.chain(info.Parent)
-		}
-		lines = append(lines, fmt.Sprintf("%s is wanted by %s", info.Requirement.text, by))
 	}
+	lines := s.wishes(wanted)
 	if limit := s.limits[name]; len(limit) > 0 {
 		specifiers = append(specifiers, limit...)
 		lines = append(lines, fmt.Sprintf("%s%s is a constraint", name, limit))
@@ -146,6 +141,32 @@ func (s *session) problem(ctx context.Context, name string, wanted []backtrack.I
 		head = fmt.Sprintf("%s: no version that fits can be used", name)
 	}
 	return Problem{name, append([]string{head}, lines...)}
+}
+
+// maxWishes bounds how many versions of one project a message lists the wishes
+// of.
+const maxWishes = 3
+
+// wishes says who wants what. Of the versions of one project, which may be
+// thousands, the first few stand for all.
+func (s *session) wishes(wanted []backtrack.Information[*want, *candidate]) (lines []string) {
+	versions := map[string]int{}
+	for _, info := range wanted {
+		if info.Root() {
+			lines = append(lines, info.Requirement.text+" is wanted by you")
+			continue
+		}
+		id := info.Parent.id
+		if versions[id]++; versions[id] <= maxWishes {
+			lines = append(lines, fmt.Sprintf("%s is wanted by %s", info.Requirement.text, s.chain(info.Parent)))
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(versions)) {
+		if more := versions[id] - maxWishes; more > 0 {
+			lines = append(lines, fmt.Sprintf("and %d more wishes of other versions of %s", more, id))
+		}
+	}
+	return lines
 }
 
 // compact drops repeated lines and keeps the order.
@@ -196,8 +217,10 @@ func (p *project) whatThereIs(specifiers pep440.Specifiers, m *machine) []string
 	if yanked := p.versions(func(l *link) bool { return l.file.Yanked && specifiers.Contains(l.version) }); len(yanked) > 0 {
 		out = append(out, "yanked, so taken only when pinned with ==: "+list(yanked))
 	}
-	var pythons, platforms, late []string
-	for _, skipped := range slices.Backward(p.skipped) {
+	var pythons, platforms, others, late []string
+	skippedFiles := slices.Clone(p.skipped)
+	slices.SortStableFunc(skippedFiles, func(a, b skippedFile) int { return b.version.Compare(a.version) })
+	for _, skipped := range skippedFiles {
 		if !specifiers.Contains(skipped.version) {
 			continue
 		}
@@ -205,13 +228,20 @@ func (p *project) whatThereIs(specifiers pep440.Specifiers, m *machine) []string
 		case otherPython:
 			pythons = append(pythons, fmt.Sprintf("%s (%s)", skipped.version, skipped.file.RequiresPython))
 		case otherPlatform:
-			platforms = append(platforms, skipped.file.Filename)
+			if strings.Contains(skipped.file.Filename, "linux") && strings.Contains(skipped.file.Filename, m.target.Arch) {
+				platforms = append(platforms, skipped.file.Filename)
+			} else {
+				others = append(others, skipped.file.Filename)
+			}
 		case tooNew:
 			late = append(late, skipped.version.String())
 		}
 	}
 	if len(pythons) > 0 {
 		out = append(out, fmt.Sprintf("not for Python %s: %s", m.python, list(compact(pythons))))
+	}
+	if len(platforms) == 0 {
+		platforms = others // wheels of other systems tell nothing beside those
 	}
 	if len(platforms) > 0 {
 		out = append(out, fmt.Sprintf("not for %s: %s", m.target, list(compact(platforms))))

@@ -233,7 +233,7 @@ func unique(names []string) []string {
 // refusal describes a source archive that cannot become a wheel, and the newest
 // version that is wanted too and has one.
 func (s *session) refusal(ctx context.Context, c *candidate, wanted pep440.Specifiers) Refusal {
-	out := Refusal{Name: c.name, Version: c.version.String(), Filename: c.file.Filename, Why: c.refused}
+	out := Refusal{Name: c.name, Version: c.version.String(), Filename: c.file.Filename, Why: c.refused, Chain: s.chain(c)}
 	p, err := s.project(ctx, c.name)
 	if err != nil || p == nil {
 		return out
@@ -252,4 +252,5 @@ type Refusal struct {
 	Name, Version, Filename string
 	Why                     *sdist.Unsupported
 	Wheel                   string // the newest version that would do and has a wheel for the target, or ""
+	Chain                   string // who wants it: "c 1, wanted by b 2, wanted by you"
 }

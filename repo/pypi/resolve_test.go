@@ -317,8 +317,8 @@ func TestSourceArchives(t *testing.T) {
 	}
 	_, err = Resolve(t.Context(), index, []string{"compiled", "computed"}, nil, el9)
 	want := "no wheel for CPython 3.9.18 on x86_64 (glibc 2.34), and the source archive cannot be made one\n" +
-		"  compiled-2.tar.gz: setup() has ext_modules\n    the newest version with a wheel is 1: constrain compiled<=1\n" +
-		"  computed-1.tar.gz: setup() has scripts\n    no version that would do has a wheel: build one and serve it from a folder or an index"
+		"  compiled-2.tar.gz: setup() has ext_modules\n    compiled 2, wanted by you\n    the newest version with a wheel is 1: constrain compiled<=1\n" +
+		"  computed-1.tar.gz: setup() has scripts\n    computed 1, wanted by you\n    no version that would do has a wheel: build one and serve it from a folder or an index"
 	if err == nil || err.Error() != want || !errors.Is(err, manifest.ErrUnsolvable) {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
 	}
