@@ -170,8 +170,18 @@ func Changes(old, new *manifest.Lock) []string {
 		}
 	}
 	lines = append(lines, trustChanges(old, new)...)
+	for _, role := range []manifest.Role{manifest.TargetNode, manifest.Control} {
+		if now, was := pythonsOf(new.Target, role), pythonsOf(old.Target, role); now != was {
+			lines = append(lines, fmt.Sprintf("~ python of the %s node %s, was %s", role, now, was))
+		}
+	}
 	slices.SortFunc(lines, func(a, b string) int { return strings.Compare(a[2:], b[2:]) })
 	return slices.Compact(lines)
+}
+
+// pythonsOf names the interpreters that the wheels of a role were resolved for.
+func pythonsOf(target manifest.Target, role manifest.Role) string {
+	return cmp.Or(strings.Join(target.PythonFullVersions(role), ", "), target.Python(role))
 }
 
 // trustChanges says which sources are checked with other keys than before, or

@@ -7,6 +7,7 @@ import (
 	"pgbundle/manifest"
 	"pgbundle/repo/galaxy"
 	"pgbundle/repo/pypi"
+	"pgbundle/repo/pypi/pep508"
 )
 
 // Resolved is one file of an answer.
@@ -19,6 +20,7 @@ type Resolved struct {
 	Size     int64    `json:"size"` // bytes; -1 when nobody tells
 	SHA256   string   `json:"sha256"`
 	Source   string   `json:"source,omitempty"`
+	MadeFrom string   `json:"made_from,omitempty"` // the source archive that the wheel was made of here
 	WantedBy []string `json:"wanted_by"`
 
 	PassedOver *PassedOver `json:"passed_over,omitempty"` // packages only
@@ -26,6 +28,7 @@ type Resolved struct {
 
 // ResolveWheels resolves requirements for the spec's interpreter on the nodes.
 func ResolveWheels(ctx context.Context, o Options, wants, constraints []string) ([]Resolved, error) {
+	o.Progress.Stage("resolve", 0)
 	places, before, err := o.openWheelPlaces()
 	if err != nil {
 		return nil, err
@@ -75,7 +78,7 @@ func WhyResolved(list []Resolved, name string) [][]string {
 	}
 	var chains [][]string
 	for _, r := range list {
-		if r.Name == name || r.NEVRA == name || r.File == name {
+		if r.Name == name || r.NEVRA == name || r.File == name || r.NEVRA == "" && r.Name == pep508.NormalizeName(name) {
 			chains = append(chains, append([]string{r.Name + " " + r.Version}, chain(r.Name, wants, theRequest)...))
 		}
 	}

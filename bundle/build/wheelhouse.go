@@ -25,6 +25,7 @@ func Wheelhouse(ctx context.Context, o Options, wants, constraints []string, fol
 	if err := checkNewFolder(folder); err != nil {
 		return nil, fmt.Errorf("make the wheelhouse %s: %w", folder, err)
 	}
+	o.Progress.Stage("resolve", 0)
 	places, before, err := o.openWheelPlaces()
 	if err != nil {
 		return nil, err
@@ -64,6 +65,10 @@ func Wheelhouse(ctx context.Context, o Options, wants, constraints []string, fol
 	list := make([]Resolved, len(lock.Artifacts))
 	for i, a := range lock.Artifacts {
 		list[i] = Resolved{Name: a.Name, Version: a.Version, File: path.Base(a.Path), Size: a.Size, SHA256: a.SHA256, Source: a.From.Source, WantedBy: a.WantedBy}
+		if a.Made != "" {
+			list[i].MadeFrom = path.Base(a.From.Path)
+			o.Progress.Note(fmt.Sprintf("%s was made here of %s: no index has it", list[i].File, list[i].MadeFrom))
+		}
 	}
 	return list, nil
 }

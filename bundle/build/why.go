@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"pgbundle/manifest"
+	"pgbundle/repo/pypi/pep508"
 )
 
 // Why returns the chains from each artifact of a name up to a request: first
@@ -26,7 +27,7 @@ func Why(lock *manifest.Lock, name string) [][]string {
 	}
 	var chains [][]string
 	for _, a := range lock.Artifacts {
-		if a.Name != name && a.Path != name {
+		if a.Name != name && a.Path != name && (a.Kind != manifest.Wheel || a.Name != pep508.NormalizeName(name)) {
 			continue
 		}
 		end := theRequest

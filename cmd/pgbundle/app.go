@@ -74,12 +74,40 @@ func finish(c *cli.Command, parent string) {
 			}
 			return cli.ShowSubcommandHelp(ctx)
 		}
-	} else if c.Description != "" {
-		c.Description += "\n\n" + exitText
+	} else {
+		run := c.Action
+		c.Action = func(ctx *cli.Context) error {
+			if err := noEmptyFlags(ctx, path); err != nil {
+				return err
+			}
+			return run(ctx)
+		}
+		if c.Description != "" {
+			c.Description += "\n\n" + exitText
+		}
 	}
 	for _, sub := range c.Subcommands {
 		finish(sub, path)
 	}
+}
+
+// noEmptyFlags refuses a flag without a value: a variable of a script that is not
+// set, as in --index-url "$MIRROR", does not mean the default.
+func noEmptyFlags(c *cli.Context, path string) error {
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		empty := false
+		switch f.(type) {
+		case *cli.StringFlag:
+			empty = c.String(name) == ""
+		case *cli.StringSliceFlag:
+			empty = slices.Contains(c.StringSlice(name), "")
+		}
+		if empty && c.IsSet(name) {
+			return &usageError{"--" + name + " is empty: is a variable not set?", path + " --help"}
+		}
+	}
+	return nil
 }
 
 // commandPath is a command as it is typed after the program's name.

@@ -97,9 +97,6 @@ func runOptions(c *cli.Context, h host, op deploy.Operation, observer deploy.Obs
 	if c.IsSet("forks") && c.Int("forks") < 1 {
 		return deploy.RunOptions{}, &usageError{fmt.Sprintf("--forks %d: takes 1 or more", c.Int("forks")), ""}
 	}
-	if c.String("site") == "" {
-		return deploy.RunOptions{}, &usageError{"--site is empty: is a variable not set?", try + " --site DIR"}
-	}
 	site, err := filepath.Abs(c.String("site"))
 	if err != nil {
 		return deploy.RunOptions{}, fmt.Errorf("find the site directory: %w", err)

@@ -106,17 +106,11 @@ func runInit(c *cli.Context, h host) error {
 	return nil
 }
 
-// siteOperand is where the site goes. Flags that are empty are refused here: a
-// variable of a script that is not set must not become a default.
+// siteOperand is where the site goes. An empty one is refused: a variable of a
+// script that is not set must not become a default.
 func siteOperand(c *cli.Context) (string, error) {
 	if c.NArg() > 1 {
 		return "", &usageError{fmt.Sprintf("init takes one DIR, not %d", c.NArg()), "pgbundle init --help"}
-	}
-	for _, f := range c.Command.Flags {
-		name := f.Names()[0]
-		if text, ok := c.Value(name).(string); ok && c.IsSet(name) && text == "" {
-			return "", &usageError{"--" + name + " is empty: is a variable not set?", "pgbundle init --help"}
-		}
 	}
 	if c.NArg() == 1 && c.Args().First() == "" {
 		return "", &usageError{"DIR is empty: is a variable not set?", "pgbundle init ."}

@@ -73,11 +73,6 @@ func openNode(c *cli.Context, h host) (*install.Installation, build.Progress, er
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, flag := range []string{"root", "base-dir", "bundle", "role", "to"} {
-		if c.IsSet(flag) && c.String(flag) == "" {
-			return nil, nil, &usageError{"--" + flag + " is empty: is a variable not set?", "pgbundle " + c.Command.Name + " --help"}
-		}
-	}
 	n, err := node.Open(c.String("root"), nil)
 	if err != nil {
 		return nil, nil, manifest.Classify(manifest.ErrUsage, err)

@@ -31,6 +31,15 @@ func newProgress(h host, quiet bool, format string) (build.Progress, error) {
 	}
 }
 
+// resolveProgress is that of a command that says what would come: bars on a
+// terminal, else no more than what a person should read.
+func resolveProgress(h host) build.Progress {
+	if h.terminal {
+		return &barProgress{w: h.stderr}
+	}
+	return &notes{w: h.stderr}
+}
+
 // notes is a Progress that tells nothing but what a person should read.
 type notes struct {
 	build.Silent
@@ -56,9 +65,10 @@ func closeProgress(p build.Progress) {
 // barProgress draws one bar for the current stage, with rate and remaining
 // time where the total is known.
 type barProgress struct {
-	w   io.Writer
-	mu  sync.Mutex
-	bar *progressbar.ProgressBar
+	w       io.Writer
+	mu      sync.Mutex
+	bar     *progressbar.ProgressBar
+	spinner bool // nobody knows the total of the current stage
 }
 
 func (p *barProgress) Plan(plan build.Plan) { p.Close(); writePlan(p.w, plan) }
@@ -67,7 +77,7 @@ func (p *barProgress) Stage(name string, total int64) {
 	p.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if total == 0 {
+	if p.spinner = total == 0; p.spinner {
 		total = -1
 	}
 	p.bar = progressbar.NewOptions64(total,
@@ -98,11 +108,16 @@ func (p *barProgress) Note(text string) {
 func (p *barProgress) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.bar != nil {
-		_ = p.bar.Exit()
-		fmt.Fprintln(p.w)
-		p.bar = nil
+	if p.bar == nil {
+		return
 	}
+	if p.spinner {
+		_ = p.bar.Finish() // else it turns on below the next bar
+	} else {
+		_ = p.bar.Exit()
+	}
+	fmt.Fprintln(p.w)
+	p.bar = nil
 }
 
 // linesEvery is how far apart a log's lines about one stage are.

@@ -214,7 +214,8 @@ func runResolveWheel(c *cli.Context, h host) error {
 	if err := spec.Check(); err != nil {
 		return err
 	}
-	o, err := optionsOf(c, h, spec.WithDefaults(), &notes{w: h.stderr})
+	progress := resolveProgress(h)
+	o, err := optionsOf(c, h, spec.WithDefaults(), progress)
 	if err != nil {
 		return err
 	}
@@ -224,6 +225,7 @@ func runResolveWheel(c *cli.Context, h host) error {
 	} else {
 		resolved, err = build.ResolveWheels(c.Context, o, names, c.StringSlice("constraint"))
 	}
+	closeProgress(progress)
 	if err != nil {
 		return err
 	}
