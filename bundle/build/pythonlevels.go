@@ -118,14 +118,16 @@ func (o Options) whose(full string, transactions []*Transaction) string {
 	return nodesInWords(names)
 }
 
-// untold notes each node whose facts leave open which patch level it has.
-func (o Options) untold(note func(string)) {
-	minor := o.Spec.MachineTarget().NodePython
-	for _, n := range o.Nodes {
+// UntoldPythons names each node whose facts leave open which patch level its
+// interpreter of a target has, and why.
+func UntoldPythons(target manifest.Target, nodes []*Node) (notes []string) {
+	minor := target.Python(manifest.TargetNode)
+	for _, n := range nodes {
 		if _, why := n.python(minor); why != "" {
-			note(fmt.Sprintf("node %s: its facts do not tell the patch level of its Python %s, and the wheels are not resolved for it: %s", n.Name, minor, why))
+			notes = append(notes, fmt.Sprintf("node %s: its facts do not tell the patch level of its Python %s, and the wheels are not proven for it: %s", n.Name, minor, why))
 		}
 	}
+	return notes
 }
 
 // fullVersions is a version as a list, if it has a patch level.

@@ -203,7 +203,9 @@ func (r *resolving) wheelsAndCollections(ctx context.Context) error {
 		return err
 	}
 	index := places.join()
-	r.options.untold(r.note)
+	for _, text := range UntoldPythons(r.options.Spec.MachineTarget(), r.options.Nodes) {
+		r.note(text)
+	}
 	var errs []error
 	core := ""
 	for _, role := range []manifest.Role{manifest.TargetNode, manifest.Control} {

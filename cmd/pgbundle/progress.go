@@ -234,7 +234,7 @@ func writePlan(w io.Writer, p build.Plan) {
 	}
 	fmt.Fprintf(w, "  %-10s %4s  %9s, of which %s are fetched now\n", "all", "", size(p.Bytes), size(p.ToFetch))
 	for _, s := range p.Sources {
-		if s.Count > 0 {
+		if s.Count > 0 || s.Kind == manifest.Wheel { // who could have given wheels is to be seen
 			fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  from    %-14s %4d  %9s  %s", s.ID, s.Count, size(s.Bytes), s.URL), " "))
 			if s.Kind == manifest.RPM {
 				fmt.Fprintf(w, "  signed  %-14s packages: %s, metadata: %s\n", s.ID, s.Signatures, s.MetadataSignatures)

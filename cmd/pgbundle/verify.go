@@ -176,6 +176,7 @@ func (v *verification) prove(c *cli.Context, nodes []*build.Node) error {
 		v.Closure = err.Error()
 		return err
 	}
+	v.Notes = append(v.Notes, build.UntoldPythons(m.Lock.Target, nodes)...)
 	v.Nodes, err = build.ProveNodes(c.Context, build.TreeOf(b), &m.Lock, nodes, c.Bool("allow-upgrades"))
 	return err
 }
