@@ -167,7 +167,7 @@ func (n *node) isHardened(t *testing.T) {
 func (n *node) hasNoWayOut(t *testing.T) {
 	n.site.must(t, command{name: "the bed in the open", args: n.reachBed()})
 	n.refused(t, "alice", 1, []string{"refused"}, n.reachBed()...)
-	n.refused(t, "alice", 2, nil, "getent", "hosts", "pypi.org")
+	n.refused(t, "alice", 2, nil, "getent", "hosts", "example.org")
 	n.refused(t, "alice", 124, nil, "timeout", "2", "bash", "-c", "exec 3<>/dev/tcp/192.0.2.1/443")
 	n.refused(t, "root", 1, []string{"dl.testbed.invalid"}, "dnf", "makecache")
 }
