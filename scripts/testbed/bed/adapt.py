@@ -70,33 +70,29 @@ def _stdlib(package: Package, payload: Payload, _: Path) -> list[Piece]:
     return [(package, payload)]
 
 
-def _beside(package: Package, name: str, requires: list[str], work: Path) -> Piece:
-    """An empty package that brings another, for a name that EL has beside it."""
-    beside = Package(**(vars(package) | {
-        "name": name, "requires": [f"{package.name} = {package.version}-{package.release}", *requires],
+def _brings(package: Package, name: str, *more: str) -> Package:
+    """A package of another name that requires this one, for a name that EL has beside it."""
+    return Package(**(vars(package) | {
+        "name": name, "requires": [f"{package.name} = {package.version}-{package.release}", *more],
         "provides": [], "conflicts": [], "recommends": [], "suggests": [],
     }))
-    return beside, Payload(work / name)
 
 
 def _python311(package: Package, payload: Payload, work: Path) -> list[Piece]:
     """EL's python3.11 is not the distribution's Python, and can make a venv by itself."""
-    return [(package, payload), _beside(package, "python3.11", ["python3.11-venv"], work)]
+    return [(package, payload), (_brings(package, "python3.11", "python3.11-venv"), Payload(work / "python3.11"))]
 
 
 def _psycopg2(package: Package, payload: Payload, work: Path) -> list[Piece]:
     """EL has psycopg2 per interpreter; here both are the same one."""
-    return [(package, payload), _beside(package, "python3.11-psycopg2", ["python3.11"], work)]
+    return [(package, payload), (_brings(package, "python3.11-psycopg2", "python3.11"), Payload(work / "python3.11-psycopg2"))]
 
 
 def _pip(package: Package, payload: Payload, work: Path) -> list[Piece]:
     """EL has pip per interpreter: python3.11-pip holds it, python3-pip its plain names."""
     plain = payload.split(work / "python3-pip", re.compile(r"^/usr/bin/pip3?$"))
-    names = Package(**(vars(package) | {
-        "requires": [f"python3.11-pip = {package.version}-{package.release}", "python3"],
-        "provides": [], "conflicts": [], "recommends": [], "suggests": [],
-    }))
     package.name = "python3.11-pip"
+    names = _brings(package, "python3-pip", "python3")
     package.summary += " (for Python 3.11)"
     return [(package, payload), (names, plain)]
 
