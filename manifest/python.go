@@ -40,6 +40,15 @@ func (t Target) PythonFullVersions(role Role) []string {
 	return full
 }
 
+// PythonVersions are the versions that the wheels of a role are for, at least one:
+// those with patch level, or MAJOR.MINOR where none is known.
+func (t Target) PythonVersions(role Role) []string {
+	if full := t.PythonFullVersions(role); len(full) > 0 {
+		return full
+	}
+	return []string{t.Python(role)}
+}
+
 func (t Target) python(role Role) (python string, full []string) {
 	if role == Control {
 		return t.ControlPython, t.ControlPythonFullVersions

@@ -171,7 +171,7 @@ func Changes(old, new *manifest.Lock) []string {
 	}
 	lines = append(lines, trustChanges(old, new)...)
 	for _, role := range []manifest.Role{manifest.TargetNode, manifest.Control} {
-		if now, was := pythonsOf(new.Target, role), pythonsOf(old.Target, role); now != was {
+		if now, was := PythonsOf(new.Target, role), PythonsOf(old.Target, role); now != was {
 			lines = append(lines, fmt.Sprintf("~ python of the %s node %s, was %s", role, now, was))
 		}
 	}
@@ -179,9 +179,10 @@ func Changes(old, new *manifest.Lock) []string {
 	return slices.Compact(lines)
 }
 
-// pythonsOf names the interpreters that the wheels of a role were resolved for.
-func pythonsOf(target manifest.Target, role manifest.Role) string {
-	return cmp.Or(strings.Join(target.PythonFullVersions(role), ", "), target.Python(role))
+// PythonsOf names the interpreters that the wheels of a role are for: "3.9", or
+// "3.9.16 and 3.9.18" where the patch levels are known.
+func PythonsOf(target manifest.Target, role manifest.Role) string {
+	return inWords(target.PythonVersions(role))
 }
 
 // trustChanges says which sources are checked with other keys than before, or

@@ -146,10 +146,7 @@ func pythonTarget(target manifest.Target, python string) pypi.Target {
 // pythonTargets are the interpreters of a role that its wheels have to fit, at least
 // one: without a patch level where none is known.
 func pythonTargets(target manifest.Target, role manifest.Role) []pypi.Target {
-	versions := target.PythonFullVersions(role)
-	if len(versions) == 0 {
-		versions = []string{target.Python(role)}
-	}
+	versions := target.PythonVersions(role)
 	list := make([]pypi.Target, len(versions))
 	for i, version := range versions {
 		list[i] = pythonTarget(target, version)

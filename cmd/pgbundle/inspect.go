@@ -112,7 +112,7 @@ func writeSummary(w io.Writer, s bundleSummary) {
 	}
 	fmt.Fprintf(w, "bundle  %s, %s, of %s\n", s.ID, signed, s.Time)
 	fmt.Fprintf(w, "for     %s %s %s, Python %s on nodes, %s on the control node\n",
-		s.Target.OS, s.Target.Release, s.Target.Arch, pythonOf(s.Target, manifest.TargetNode), pythonOf(s.Target, manifest.Control))
+		s.Target.OS, s.Target.Release, s.Target.Arch, build.PythonsOf(s.Target, manifest.TargetNode), build.PythonsOf(s.Target, manifest.Control))
 	switch {
 	case len(s.Nodes) > 0:
 		fmt.Fprintf(w, "delta   for %s; of others ask pgbundle verify --node\n", strings.Join(s.Nodes, ", "))

@@ -228,7 +228,7 @@ func (p *jsonProgress) Note(text string) {
 func writePlan(w io.Writer, p build.Plan) {
 	fmt.Fprintf(w, "plan: %s\n", p.Name)
 	fmt.Fprintf(w, "  for     %s %s %s, Python %s on nodes, %s on the control node\n",
-		p.Target.OS, p.Target.Release, p.Target.Arch, pythonOf(p.Target, manifest.TargetNode), pythonOf(p.Target, manifest.Control))
+		p.Target.OS, p.Target.Release, p.Target.Arch, build.PythonsOf(p.Target, manifest.TargetNode), build.PythonsOf(p.Target, manifest.Control))
 	for _, g := range p.Groups {
 		fmt.Fprintf(w, "  %-10s %4d  %9s\n", g.Kind, g.Count, size(g.Bytes))
 	}
@@ -247,15 +247,6 @@ func writePlan(w io.Writer, p build.Plan) {
 	writeList(w, "changed", p.Changes)
 	writeNodes(w, "  ", p.Nodes, otherChanges)
 	writeList(w, "note", p.Notes)
-}
-
-// pythonOf is the interpreter of a role: "3.9", or "3.9.16 and 3.9.18" where the patch
-// levels are known that its wheels were resolved for.
-func pythonOf(t manifest.Target, role manifest.Role) string {
-	if full := t.PythonFullVersions(role); len(full) > 0 {
-		return strings.Join(full, " and ")
-	}
-	return t.Python(role)
 }
 
 func writeList(w io.Writer, word string, lines []string) {
