@@ -150,20 +150,27 @@ const maxWishes = 3
 // wishes says who wants what. Of the versions of one project, which may be
 // thousands, the first few stand for all.
 func (s *session) wishes(wanted []backtrack.Information[*want, *candidate]) (lines []string) {
-	versions := map[string]int{}
+	versions := map[string]map[*candidate]bool{} // by identifier of who wants
 	for _, info := range wanted {
 		if info.Root() {
 			lines = append(lines, info.Requirement.text+" is wanted by you")
 			continue
 		}
-		id := info.Parent.id
-		if versions[id]++; versions[id] <= maxWishes {
+		tried := versions[info.Parent.id]
+		if tried == nil {
+			tried = map[*candidate]bool{}
+			versions[info.Parent.id] = tried
+		}
+		if told := tried[info.Parent]; told || len(tried) < maxWishes {
+			tried[info.Parent] = true
 			lines = append(lines, fmt.Sprintf("%s is wanted by %s", info.Requirement.text, s.chain(info.Parent)))
+		} else {
+			tried[info.Parent] = false
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(versions)) {
-		if more := versions[id] - maxWishes; more > 0 {
-			lines = append(lines, fmt.Sprintf("and %d more wishes of other versions of %s", more, id))
+		if more := len(versions[id]) - maxWishes; more > 0 {
+			lines = append(lines, fmt.Sprintf("and so want %d more versions of %s", more, id))
 		}
 	}
 	return lines

@@ -19,10 +19,21 @@ func TestManyVersions(t *testing.T) {
     lib>=99 is wanted by app 99, wanted by you
     lib>=98 is wanted by app 98, wanted by you
     lib>=97 is wanted by app 97, wanted by you
-    and 87 more wishes of other versions of app
+    and so want 87 more versions of app
     there is 1`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+// TestManyRequirements counts versions, not what each of them requires.
+func TestManyRequirements(t *testing.T) {
+	x := newFixture()
+	x.wheel("lib-1-py3-none-any.whl")
+	x.wheel("app-1-py3-none-any.whl", "Requires-Dist: lib<9", "Requires-Dist: lib!=8", "Requires-Dist: lib!=7", "Requires-Dist: lib>=2")
+	_, err := Resolve(t.Context(), x.index(t), []string{"app"}, nil, el9)
+	if err == nil || strings.Contains(err.Error(), "more versions") || strings.Count(err.Error(), "is wanted by app 1") != 4 {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -137,11 +137,16 @@ func (x *folderIndex) Metadata(ctx context.Context, f *File) ([]byte, error) {
 		}
 		return sdist.Metadata(data)
 	}
+	return readWheelMetadata(r, f.Filename)
+}
+
+// readWheelMetadata reads METADATA out of a wheel that is open.
+func readWheelMetadata(r io.Reader, filename string) ([]byte, error) {
 	at, size, err := randomAccess(r)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", f.Filename, err)
+		return nil, fmt.Errorf("read %s: %w", filename, err)
 	}
-	return wheelMetadata(at, size, f.Filename)
+	return wheelMetadata(at, size, filename)
 }
 
 // maxInMemory bounds a wheel of a tree that can only be read from front to

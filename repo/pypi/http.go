@@ -187,11 +187,7 @@ func metadataOf(name string, f *File) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return wheelMetadata(file, info.Size(), f.Filename)
+	return readWheelMetadata(file, f.Filename)
 }
 
 // Cheap is true for wheels, unless there is nothing beside them and the server

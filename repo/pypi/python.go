@@ -2,6 +2,7 @@ package pypi
 
 import (
 	"fmt"
+	"slices"
 
 	"pgbundle/repo/backtrack"
 	"pgbundle/repo/pypi/pep440"
@@ -48,7 +49,7 @@ func (s *session) otherPythons(wanted []backtrack.Information[*want, *candidate]
 		}
 		told[name] = true
 		lines := []string{fmt.Sprintf("%s: no version that fits runs on Python %s", name, s.machine.python), s.chain(info.Parent.plain())}
-		for _, c := range append(s.listed[name], info.Parent) {
+		for _, c := range slices.Concat(s.listed[name], []*candidate{info.Parent}) {
 			if c := c.plain(); c.meta != nil && !s.machine.runs(c.meta.RequiresPython) {
 				lines = append(lines, fmt.Sprintf("%s: needs Python %s", c.file.Filename, c.meta.RequiresPython))
 			}
